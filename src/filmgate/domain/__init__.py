@@ -1,0 +1,1 @@
+"""Name the things filmgate is about; standard library only."""

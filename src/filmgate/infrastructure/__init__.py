@@ -1,0 +1,1 @@
+"""Hold the adapters to the machine: database, files, media, child processes, telemetry."""
