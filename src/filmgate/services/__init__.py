@@ -1,0 +1,1 @@
+"""Hold one verb per use case: services decide, repositories and providers act."""
