@@ -51,7 +51,8 @@ LIVE_STATES = frozenset(
 class Attempt:
     """One attempt as the database has it.
 
-    ``quiet_at`` is the moment from which "the provider does not have it" counts as proof.
+    ``quiet_at`` is the moment from which "the provider does not have it" counts as proof; ``abandoned``
+    says that its video was cancelled meanwhile.
     """
 
     id: str
@@ -66,3 +67,4 @@ class Attempt:
     accepted_at: datetime | None = None
     polls: int = 0
     collects: int = 0
+    abandoned: bool = False

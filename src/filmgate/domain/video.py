@@ -140,3 +140,16 @@ class Video:
     error: VideoError | None = None
     cost: Money = FREE
     attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFilter:
+    """Narrow a list of videos; None means any."""
+
+    status: VideoStatus | None = None
+    batch_id: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    text: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None

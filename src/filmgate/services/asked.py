@@ -1,12 +1,14 @@
 """Describe what a client asked for, as written, before it is fitted to a target."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from filmgate.domain.video import Video, VideoStatus
+from filmgate.domain.video import Video, VideoFilter
+
+__all__ = ["AskedVideo", "Cancelled", "Content", "Page", "VideoFilter"]
 
 T = TypeVar("T")
 
@@ -32,19 +34,6 @@ class AskedVideo:
     priority: int = 0
     webhook_url: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True)
-class VideoFilter:
-    """Narrow a list of videos; None means any."""
-
-    status: VideoStatus | None = None
-    batch_id: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    text: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +66,3 @@ class Content:
     modified_at: datetime
     path: Path | None
     asset: str
-
-
-ByteStream = AsyncIterator[bytes]

@@ -1,0 +1,1 @@
+"""Speak HTTP: take requests apart, call a service, put its answer into words."""

@@ -1,0 +1,89 @@
+"""Bundle what the handlers need, handed over by whoever composes the process."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from litestar import Request
+
+    from filmgate.domain.video import Variant
+    from filmgate.services.batches import BatchService
+    from filmgate.services.catalog import CatalogService
+    from filmgate.services.health import HealthService
+    from filmgate.services.keys import KeyService
+    from filmgate.services.links import LinkService
+    from filmgate.services.videos import VideoService
+
+VIDEOS_PATH: Final = "/api/v1/videos"
+BATCHES_PATH: Final = "/api/v1/batches"
+STATE_KEY: Final = "face"
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases this face can call."""
+
+    videos: VideoService
+    batches: BatchService
+    keys: KeyService
+    catalog: CatalogService
+    health: HealthService
+    links: LinkService
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What the face must know of its surroundings; ``public_url`` None means the request's own host."""
+
+    version: str
+    public_url: str | None
+    max_body_bytes: int = 32 * 1024 * 1024
+    production: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The services and options, as handlers find them."""
+
+    services: Services
+    options: ApiOptions
+
+    def links(self, scope: Mapping[str, Any]) -> Links:
+        """Return the maker of absolute links for one request."""
+        return Links(self.services.links, self.options.public_url or own_address(scope))
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Make absolute, signed links to the files of a video."""
+
+    service: LinkService
+    base: str
+
+    def content(self, video_id: str, variant: Variant) -> str:
+        """Return the address of one file, good without a key until it expires."""
+        signed = self.service.sign(video_id, variant)
+        return f"{self.base}{VIDEOS_PATH}/{video_id}/content?variant={variant.value}&{signed}"
+
+
+def face_of(request: Request[Any, Any, Any]) -> Face:
+    """Return the services and options of the application that serves this request."""
+    return cast("Face", request.app.state[STATE_KEY])
+
+
+def own_address(scope: Mapping[str, Any]) -> str:
+    """Return ``scheme://host`` as the client wrote it, or the socket's own where that is unusable."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1")
+            if _HOST.fullmatch(host):
+                return f"{scope['scheme']}://{host}"
+    server = scope.get("server") or ("localhost", None)
+    return f"{scope['scheme']}://{server[0]}" + (f":{server[1]}" if server[1] else "")

@@ -1,0 +1,1 @@
+"""Render moving pictures from a prompt without any AI provider."""

@@ -1,0 +1,75 @@
+"""Turn scene light into film frames: vignette, tone curve, grain, dither."""
+
+import av
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from filmgate.renderer.noise import Field
+from filmgate.renderer.stage import Stage
+
+_SPARE = 64
+
+
+class Grade:
+    """Develop frames of scene light into 8-bit 4:2:0 pictures at the output size."""
+
+    def __init__(self, stage: Stage, size: tuple[int, int], rng: Generator, grain: float = 1.0) -> None:
+        self._size = size
+        self._rng = rng
+        corner = stage.side**2 + stage.bottom**2
+        fall = (stage.u**2 + stage.v**2) / np.float32(corner)
+        self._vignette = np.asarray(1.0 - 0.3 * fall**1.5, np.float32)
+        self._source = av.VideoFrame(stage.width, stage.height, "gbrp16le")
+        self._planes = [_words(self._source.planes[index], stage.height, stage.width) for index in (2, 0, 1)]
+        self._reformatter = VideoReformatter()
+        width, height = size
+        noise = rng.standard_normal((height + _SPARE, width + _SPARE)).astype(np.float32)
+        # A little softness makes it film grain instead of sensor noise; it also dithers the skies.
+        noise = noise + 0.35 * (np.roll(noise, 1, 0) + np.roll(noise, 1, 1))
+        self._grain = np.clip(noise * 256 * 0.8 * grain + 128, -2000, 2000).astype(np.int32).astype(np.uint16)
+
+    def develop(self, image: Field) -> av.VideoFrame:
+        """Return the finished frame; the image is used up."""
+        image *= self._vignette
+        np.maximum(image, 0.0, out=image)
+        np.negative(image, out=image)
+        np.exp(image, out=image)
+        np.subtract(1.0, image, out=image)
+        np.sqrt(image, out=image)
+        for channel, plane in enumerate(self._planes):
+            np.multiply(image[channel], 65535.0, out=plane, casting="unsafe")
+        width, height = self._size
+        deep = self._reformatter.reformat(
+            self._source,
+            width,
+            height,
+            "yuv420p16le",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.BICUBIC,
+            threads=1,
+        )
+        frame = av.VideoFrame(width, height, "yuv420p")
+        x, y = (int(value) for value in self._rng.integers(0, _SPARE, 2))
+        for index in range(3):
+            high = height if index == 0 else height // 2
+            wide = width if index == 0 else width // 2
+            source = _words(deep.planes[index], high, wide)
+            # Unsigned wrap-around adds negative grain; video levels keep it away from the ends.
+            mixed = source + self._grain[y : y + high, x : x + wide]
+            mixed >>= 8
+            _octets(frame.planes[index], high, wide)[:] = mixed
+        return frame
+
+
+def _words(plane: VideoPlane, height: int, width: int) -> NDArray[np.uint16]:
+    pixels = np.frombuffer(plane, np.uint16)
+    return pixels[: height * plane.line_size // 2].reshape(height, plane.line_size // 2)[:, :width]
+
+
+def _octets(plane: VideoPlane, height: int, width: int) -> NDArray[np.uint8]:
+    pixels = np.frombuffer(plane, np.uint8)
+    return pixels[: height * plane.line_size].reshape(height, plane.line_size)[:, :width]

@@ -1,0 +1,81 @@
+"""Make seeded random numbers and smooth noise."""
+
+import hashlib
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+
+
+def seeded(prompt: str, seed: int, salt: str = "") -> Generator:
+    """Derive a generator from prompt, seed and purpose."""
+    text = f"{seed}\0{salt}\0{prompt}".encode("utf-8", "surrogatepass")
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text).digest(), "big"))
+
+
+def texture(rng: Generator, size: int = 512, slope: float = 1.7, finest: float = 0.5) -> Field:
+    """Make a tile of fractal noise, zero mean, unit deviation; higher slope is smoother."""
+    spectrum = np.fft.rfft2(rng.standard_normal((size, size)))
+    fy = np.fft.fftfreq(size)[:, None]
+    fx = np.fft.rfftfreq(size)[None, :]
+    radius = np.hypot(fx, fy)
+    radius[0, 0] = 1.0
+    weight = np.maximum(radius, 2.0 / size) ** -slope * np.exp(-((radius / finest) ** 2) * 3.0)
+    weight[0, 0] = 0.0
+    tile = np.fft.irfft2(spectrum * weight, s=(size, size))
+    return np.asarray(tile / tile.std(), np.float32)
+
+
+def unit_texture(rng: Generator, size: int = 512, slope: float = 1.7, finest: float = 0.5) -> Field:
+    """Make a tile of fractal noise between 0 and 1."""
+    return np.clip(texture(rng, size, slope, finest) * 0.2 + 0.5, 0.0, 1.0)
+
+
+def strip(rng: Generator, size: int = 4096, slope: float = 1.2, lowest: int = 4) -> Field:
+    """Make a ring of fractal noise, zero mean, unit deviation."""
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    cycles = np.arange(spectrum.size, dtype=np.float64)
+    weight = np.maximum(cycles, lowest) ** -slope
+    weight[0] = 0.0
+    ring = np.fft.irfft(spectrum * weight, n=size)
+    return np.asarray(ring / ring.std(), np.float32)
+
+
+def sample(tile: Field, x: Field, y: Field) -> Field:
+    """Read a square power-of-two tile at texel coordinates, wrapping, bilinear."""
+    size = tile.shape[0]
+    mask = np.int32(size - 1)
+    flat = tile.ravel()
+    x_floor, y_floor = np.floor(x), np.floor(y)
+    fx, fy = x - x_floor, y - y_floor
+    x0 = x_floor.astype(np.int32) & mask
+    y0 = y_floor.astype(np.int32) & mask
+    x1 = (x0 + 1) & mask
+    y1 = ((y0 + 1) & mask) * size
+    y0 = y0 * size
+    top = flat.take(y0 + x0)
+    top += (flat.take(y0 + x1) - top) * fx
+    low = flat.take(y1 + x0)
+    low += (flat.take(y1 + x1) - low) * fx
+    low -= top
+    low *= fy
+    low += top
+    return low
+
+
+def ring_at(ring: Field, position: Field) -> Field:
+    """Read a ring of noise at fractional positions, wrapping."""
+    size = ring.size
+    base = np.floor(position)
+    part = (position - base).astype(np.float32)
+    index = base.astype(np.int64) % size
+    near = ring.take(index)
+    return near + (ring.take((index + 1) % size) - near) * part
+
+
+def smoothstep(low: float, high: float, value: Field) -> Field:
+    """Ease from 0 at low to 1 at high."""
+    t = np.clip((value - np.float32(low)) * np.float32(1.0 / (high - low)), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)

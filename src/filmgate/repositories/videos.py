@@ -1,0 +1,258 @@
+"""Keep videos."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+import msgspec
+
+from filmgate.domain.money import Money
+from filmgate.domain.video import Video, VideoError, VideoFilter, VideoRequest, VideoResult, VideoStatus
+from filmgate.infrastructure.database import Database, Record, Session, changed
+
+_encode = msgspec.json.Encoder().encode
+_request = msgspec.json.Decoder(VideoRequest).decode
+_result = msgspec.json.Decoder(VideoResult).decode
+_error = msgspec.json.Decoder(VideoError).decode
+_mapping = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class VideoRepository:
+    """Read and change videos; every change names the status it starts from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, videos: Sequence[Video], session: Session | None = None) -> None:
+        """Insert new videos in one statement; those already there by id are left alone.
+
+        Each gets its share tag: one step beyond the last waiting video of its key in its lane, or beyond
+        the lane's clock where the key has none waiting.
+        """
+        runner = session or self._database
+        await runner.execute(
+            """
+            WITH new AS (
+                SELECT * FROM unnest(
+                    $1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::smallint[], $7::text[],
+                    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+                    $14::text[], $15::text[], $16::text[], $17::bigint[], $18::timestamptz[],
+                    $19::timestamptz[]
+                ) WITH ORDINALITY AS n (
+                    id, project, key_id, batch_id, batch_index, priority, model,
+                    provider, provider_model, lane, prompt, request, requested, adjustments,
+                    metadata, webhook_url, price_micros, created_at, estimated_at, place)
+            ),
+            -- Where each key stands in each lane before these.
+            shares AS (
+                SELECT k.lane, k.key_id, greatest(
+                    coalesce((SELECT l.share_clock FROM lanes l WHERE l.name = k.lane), 0),
+                    coalesce((SELECT max(w.share_tag) FROM videos w
+                              WHERE w.lane = k.lane AND w.key_id = k.key_id
+                                AND w.status = 'queued' AND w.admitted_at IS NULL), 0)) AS tag
+                FROM (SELECT DISTINCT lane, key_id FROM new) AS k
+            )
+            INSERT INTO videos (
+                id, project, key_id, batch_id, batch_index, status, priority, share_tag, model,
+                provider, provider_model, lane, prompt, request, requested, adjustments, metadata,
+                webhook_url, price_micros, created_at, estimated_at)
+            SELECT n.id, n.project, n.key_id, n.batch_id, n.batch_index, 'queued', n.priority,
+                   s.tag + row_number() OVER (PARTITION BY n.lane, n.key_id ORDER BY n.place),
+                   n.model, n.provider, n.provider_model, n.lane, n.prompt, n.request::jsonb,
+                   n.requested::jsonb, ARRAY(SELECT jsonb_array_elements_text(n.adjustments::jsonb)),
+                   n.metadata::jsonb, n.webhook_url, n.price_micros, n.created_at, n.estimated_at
+            FROM new n JOIN shares s USING (lane, key_id)
+            ON CONFLICT (id) DO NOTHING
+            """,
+            *_columns(videos),
+        )
+
+    async def get_many(self, ids: Sequence[str]) -> Sequence[Video | None]:
+        """Return the videos with these ids, in order, None where there is none."""
+        rows = await self._database.fetch(
+            """
+            SELECT id, project, key_id, batch_id, batch_index, status, priority, model, provider,
+                   provider_model, lane, request, requested, adjustments, metadata, webhook_url,
+                   progress, price_micros, cost_micros, attempts, result, error, created_at,
+                   estimated_at, started_at, completed_at
+            FROM videos WHERE id = ANY($1::text[])
+            """,
+            list(ids),
+        )
+        found = {row["id"]: video_of(row) for row in rows}
+        return [found.get(name) for name in ids]
+
+    async def get(self, video_id: str) -> Video | None:
+        """Return one video."""
+        return (await self.get_many([video_id]))[0]
+
+    async def list(
+        self,
+        project: str,
+        wanted: VideoFilter,
+        before: str | None,
+        limit: int,
+    ) -> Sequence[Video]:
+        """Return up to ``limit`` videos of a project, newest first, from below the id ``before``."""
+        async with self._database.transaction() as session:
+            # The filters make one plan right for one call and ruinous for the next.
+            await session.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            rows = await session.fetch(
+                """
+                SELECT id, project, key_id, batch_id, batch_index, status, priority, model, provider,
+                       provider_model, lane, request, requested, adjustments, metadata, webhook_url,
+                       progress, price_micros, cost_micros, attempts, result, error, created_at,
+                       estimated_at, started_at, completed_at
+                FROM videos
+                WHERE project = $1
+                  AND ($2::text IS NULL OR status = $2)
+                  AND ($3::text IS NULL OR batch_id = $3)
+                  AND ($4::text IS NULL OR model = $4)
+                  AND ($5::text IS NULL OR provider = $5)
+                  AND ($6::text IS NULL OR position(lower($6) IN lower(prompt)) > 0)
+                  AND ($7::timestamptz IS NULL OR created_at >= $7)
+                  AND ($8::timestamptz IS NULL OR created_at < $8)
+                  AND ($9::text IS NULL OR id < $9)
+                ORDER BY id DESC LIMIT $10
+                """,
+                project,
+                wanted.status,
+                wanted.batch_id,
+                wanted.model,
+                wanted.provider,
+                wanted.text,
+                wanted.created_after,
+                wanted.created_before,
+                before,
+                limit,
+            )
+        return [video_of(row) for row in rows]
+
+    async def cancel(self, video_id: str) -> bool:
+        """Cancel a video that has not ended; tell whether this call did it."""
+        tag = await self._database.execute(
+            """
+            UPDATE videos SET status = 'cancelled', completed_at = now()
+            WHERE id = $1 AND status IN ('queued', 'in_progress')
+            """,
+            video_id,
+        )
+        return changed(tag) == 1
+
+    async def complete(self, video_id: str, result: VideoResult, cost: Money) -> bool:
+        """Complete a video in progress; tell whether it still was."""
+        tag = await self._database.execute(
+            """
+            UPDATE videos
+            SET status = 'completed', progress = 100, result = $2::text::jsonb, cost_micros = $3,
+                completed_at = now()
+            WHERE id = $1 AND status = 'in_progress'
+            """,
+            video_id,
+            _encode(result).decode(),
+            cost.micros,
+        )
+        return changed(tag) == 1
+
+    async def fail(self, video_id: str, error: VideoError, session: Session | None = None) -> bool:
+        """Fail a video that has not ended; tell whether this call did it."""
+        tag = await (session or self._database).execute(
+            """
+            UPDATE videos SET status = 'failed', error = $2::text::jsonb, completed_at = now()
+            WHERE id = $1 AND status IN ('queued', 'in_progress')
+            """,
+            video_id,
+            _encode(error).decode(),
+        )
+        return changed(tag) == 1
+
+    async def postpone(self, video_id: str, delay: timedelta) -> None:
+        """Put a video that was let through but could not be sent back in line."""
+        await self._database.execute(
+            """
+            UPDATE videos SET admitted_at = NULL, not_before = now() + $2::interval
+            WHERE id = $1 AND status = 'queued'
+            """,
+            video_id,
+            delay,
+        )
+
+    async def show_progress(self, percents: Sequence[tuple[str, int]]) -> None:
+        """Raise the progress of videos under way; it never falls and never says 100."""
+        await self._database.execute(
+            """
+            UPDATE videos v SET progress = n.percent
+            FROM unnest($1::text[], $2::smallint[]) AS n (id, percent)
+            WHERE v.id = n.id AND v.status = 'in_progress' AND v.progress < n.percent
+            """,
+            [video_id for video_id, _ in percents],
+            [min(99, percent) for _, percent in percents],
+        )
+
+    async def readmit_strays(self, older_than: timedelta) -> int:
+        """Put videos back in line that were let through but never sent, and return how many."""
+        tag = await self._database.execute(
+            """
+            UPDATE videos v SET admitted_at = NULL
+            WHERE v.status = 'queued' AND v.admitted_at < now() - $1::interval
+            """,
+            older_than,
+        )
+        return changed(tag)
+
+
+def _columns(videos: Sequence[Video]) -> tuple[list[Any], ...]:
+    return (
+        [video.id for video in videos],
+        [video.project for video in videos],
+        [video.key_id for video in videos],
+        [video.batch_id for video in videos],
+        [video.batch_index for video in videos],
+        [video.priority for video in videos],
+        [video.model for video in videos],
+        [video.provider for video in videos],
+        [video.provider_model for video in videos],
+        [video.lane for video in videos],
+        [video.request.prompt for video in videos],
+        [_encode(video.request).decode() for video in videos],
+        [_encode(video.requested).decode() for video in videos],
+        [_encode(video.adjustments).decode() for video in videos],
+        [_encode(video.metadata).decode() for video in videos],
+        [video.webhook_url for video in videos],
+        [video.price.micros for video in videos],
+        [video.created_at for video in videos],
+        [video.estimated_at for video in videos],
+    )
+
+
+def video_of(row: Record) -> Video:
+    """Return the video a row holds."""
+    result, error = row["result"], row["error"]
+    return Video(
+        id=row["id"],
+        project=row["project"],
+        key_id=row["key_id"],
+        status=VideoStatus(row["status"]),
+        model=row["model"],
+        provider=row["provider"],
+        provider_model=row["provider_model"],
+        lane=row["lane"],
+        request=_request(row["request"]),
+        requested=_mapping(row["requested"]),
+        price=Money(row["price_micros"]),
+        created_at=row["created_at"],
+        estimated_at=row["estimated_at"],
+        batch_id=row["batch_id"],
+        batch_index=row["batch_index"],
+        priority=row["priority"],
+        progress=row["progress"],
+        webhook_url=row["webhook_url"],
+        metadata=cast("dict[str, str]", _mapping(row["metadata"])),
+        adjustments=tuple(row["adjustments"]),
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        result=None if result is None else _result(result),
+        error=None if error is None else _error(error),
+        cost=Money(row["cost_micros"]),
+        attempts=row["attempts"],
+    )

@@ -1,0 +1,334 @@
+"""Decide where a video is made, and fit what was asked to what that place can do."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import log
+from urllib.parse import urlsplit
+
+from filmgate.domain.errors import FieldProblem, InvalidRequest, UnknownModel
+from filmgate.domain.money import Money
+from filmgate.domain.routing import Capability, Route, Target
+from filmgate.domain.video import VideoRequest
+from filmgate.services.asked import AskedVideo
+
+DEFAULT_SECONDS = 5.0
+DEFAULT_SIZE = (1280, 720)
+MAX_SEED = 2**53 - 1
+_MAX_URL = 2048
+_PIXELS = re.compile(r"^(\d{2,5})[xX×](\d{2,5})$")
+_LINES = re.compile(r"^(\d{3,4})p$")
+_ASPECT = re.compile(r"^(\d{1,3}):(\d{1,3})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A video ready to be accepted: where it goes, what is sent, what it may cost at most."""
+
+    model: str
+    target: Target
+    request: VideoRequest
+    price: Money
+    adjustments: tuple[str, ...]
+
+
+class RoutingService:
+    """Know every name a client may ask for, and fit requests to targets."""
+
+    def __init__(self, routes: Mapping[str, Route], default_model: str) -> None:
+        self._routes = routes
+        self._default_model = default_model
+
+    def routes(self) -> Sequence[Route]:
+        """Return every route, in the order of the catalogue."""
+        return tuple(self._routes.values())
+
+    def fit(self, asked: AskedVideo, row: int | None = None) -> Fitted:
+        """Return the video fitted to its target, or raise with every problem of this one at once."""
+        route = self._find(asked.model, row)
+        target = route.targets[0]
+        desk = _Desk(asked, target.capability, row)
+        size = desk.size()
+        seconds = desk.seconds()
+        request = VideoRequest(
+            prompt=desk.prompt(),
+            seconds=seconds,
+            width=size[0],
+            height=size[1],
+            seed=desk.seed(),
+            audio=desk.audio(),
+            negative_prompt=desk.negative_prompt(),
+            input_reference=asked.input_reference,
+        )
+        desk.check_reference()
+        desk.check_webhook()
+        if desk.problems:
+            raise InvalidRequest(desk.problems)
+        return Fitted(
+            route.name, target, request, target.capability.price.times(seconds), tuple(desk.adjustments)
+        )
+
+    def _find(self, model: str | None, row: int | None) -> Route:
+        name = self._default_model if model is None else model
+        route = self._routes.get(name)
+        if route is not None and route.targets:
+            return route
+        usable = [known.name for known in self._routes.values() if known.targets]
+        if route is not None:
+            message = f'No provider is set up for "{name}".'
+            suggestion = "Give filmgate the key of a provider that makes it, or ask for another model."
+        elif model is None:
+            message = "No model was named, and no default model is set up."
+            suggestion = "Name a model in the field model."
+        else:
+            near = get_close_matches(name.lower(), usable, n=3, cutoff=0.5)
+            message = f'There is no model "{name[:100]}" here.'
+            suggestion = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/models."
+        raise UnknownModel(
+            [FieldProblem("model", message, "model_not_found", suggestion, tuple(usable), row)]
+        )
+
+
+class _Desk:
+    """Go through one request field by field, noting problems and adjustments."""
+
+    def __init__(self, asked: AskedVideo, capability: Capability, row: int | None) -> None:
+        self._asked = asked
+        self._can = capability
+        self._row = row
+        self.problems: list[FieldProblem] = []
+        self.adjustments: list[str] = []
+
+    def _problem(
+        self,
+        field: str,
+        message: str,
+        suggestion: str | None = None,
+        allowed: Sequence[str] | None = None,
+        code: str = "invalid_value",
+    ) -> None:
+        self.problems.append(
+            FieldProblem(
+                field, message, code, suggestion, None if allowed is None else tuple(allowed), self._row
+            )
+        )
+
+    def _leave_out(self, field: str, what: str) -> None:
+        """Drop something the target cannot do, unless the client wants all or nothing."""
+        if self._asked.strict:
+            self._problem(
+                field,
+                f"{self._can.model} takes no {what}.",
+                f"Leave {field} out, or set strict to false to have it left out for you.",
+                code="unsupported",
+            )
+        else:
+            self.adjustments.append(f"{field} left out: {self._can.model} takes no {what}")
+
+    def prompt(self) -> str:
+        """Return the prompt without surrounding space."""
+        prompt = self._asked.prompt.strip()
+        control = next(
+            (c for c in prompt if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t"), None
+        )
+        if not prompt:
+            self._problem("prompt", "The prompt is empty.", "Describe the video in words.", code="required")
+        elif len(prompt) > self._can.max_prompt:
+            self._problem(
+                "prompt",
+                f"The prompt has {len(prompt):,} characters; {self._can.model} takes "
+                f"{self._can.max_prompt:,} at most.",
+                "Shorten the prompt.",
+                code="too_long",
+            )
+        elif control is not None:
+            self._problem(
+                "prompt",
+                f"The prompt holds the control character U+{ord(control):04X}.",
+                "Remove it; line breaks and tabs are fine.",
+            )
+        return prompt
+
+    def seconds(self) -> float:
+        """Return the length in seconds."""
+        can, wanted = self._can, self._asked.duration
+        if wanted is None:
+            return min(max(DEFAULT_SECONDS, can.min_seconds), can.max_seconds)
+        nearest = min(max(wanted, can.min_seconds), can.max_seconds)
+        if can.step is not None:
+            nearest = can.min_seconds + round((nearest - can.min_seconds) / can.step) * can.step
+        if not abs(nearest - wanted) < 1e-9:
+            steps = f" in steps of {can.step:g} s" if can.step is not None else ""
+            self._problem(
+                "duration",
+                f"{can.model} makes films of {can.min_seconds:g} to {can.max_seconds:g} s{steps}; "
+                f"{wanted:g} s was asked.",
+                f"The nearest it can do is {nearest:g}.",
+                (f"{can.min_seconds:g}-{can.max_seconds:g}",),
+            )
+        return nearest
+
+    def size(self) -> tuple[int, int]:
+        """Return the frame size in pixels."""
+        aspect = self._aspect()
+        wanted = self._pixels(aspect)
+        if wanted is None:
+            return self._default_size(aspect)
+        if aspect is not None and not _same_aspect(wanted, aspect):
+            self._problem(
+                "aspect_ratio",
+                f"{self._asked.aspect_ratio} does not fit the resolution {wanted[0]}x{wanted[1]}.",
+                f"Leave aspect_ratio out, or ask for {_written(_nearest(self._can.sizes, wanted, aspect))}.",
+            )
+        elif wanted not in self._can.sizes:
+            self._problem(
+                "resolution",
+                f"{self._can.model} does not make {wanted[0]}x{wanted[1]}.",
+                f"The nearest it can do is {_written(_nearest(self._can.sizes, wanted, None))}.",
+                [_written(size) for size in self._can.sizes],
+            )
+        return wanted
+
+    def _aspect(self) -> tuple[int, int] | None:
+        text = self._asked.aspect_ratio
+        if text is None:
+            return None
+        match = _ASPECT.match(text)
+        aspect = (int(match[1]), int(match[2])) if match else (0, 0)
+        possible = sorted({_aspect_name(size) for size in self._can.sizes})
+        if 0 in aspect:
+            self._problem("aspect_ratio", f'"{text[:40]}" is no aspect ratio.', "Write it as 16:9.", possible)
+            return None
+        if not any(_same_aspect(size, aspect) for size in self._can.sizes):
+            near = min(
+                self._can.sizes, key=lambda size: abs(log(size[0] / size[1]) - log(aspect[0] / aspect[1]))
+            )
+            self._problem(
+                "aspect_ratio",
+                f"{self._can.model} does not make {text}.",
+                f"The nearest it can do is {_aspect_name(near)}.",
+                possible,
+            )
+            return None
+        return aspect
+
+    def _pixels(self, aspect: tuple[int, int] | None) -> tuple[int, int] | None:
+        text = self._asked.resolution
+        if text is None:
+            return None
+        if match := _PIXELS.match(text):
+            return int(match[1]), int(match[2])
+        if match := _LINES.match(text):
+            return _of_height(int(match[1]), aspect or (16, 9))
+        self._problem(
+            "resolution",
+            f'"{text[:40]}" is no resolution.',
+            "Write it as 1280x720, or as 720p with an aspect_ratio.",
+            [_written(size) for size in self._can.sizes],
+        )
+        return None
+
+    def _default_size(self, aspect: tuple[int, int] | None) -> tuple[int, int]:
+        fitting = [size for size in self._can.sizes if aspect is None or _same_aspect(size, aspect)]
+        return _nearest(fitting or self._can.sizes, DEFAULT_SIZE, aspect)
+
+    def seed(self) -> int:
+        """Return the seed asked for, or a fresh one."""
+        seed = self._asked.seed
+        if seed is None:
+            return secrets.randbits(31)
+        if not 0 <= seed <= MAX_SEED:
+            self._problem(
+                "seed", f"The seed {seed} is not from 0 to {MAX_SEED}.", "Leave it out for a random one."
+            )
+        return seed
+
+    def audio(self) -> bool:
+        """Return whether the film is to have sound."""
+        if self._asked.audio and not self._can.audio:
+            self._leave_out("audio", "sound")
+        return self._can.audio if self._asked.audio is None else self._asked.audio and self._can.audio
+
+    def negative_prompt(self) -> str | None:
+        """Return the negative prompt where the target takes one."""
+        text = (self._asked.negative_prompt or "").strip()
+        if not text:
+            return None
+        if not self._can.negative_prompt:
+            self._leave_out("negativePrompt", "negative prompt")
+            return None
+        return text
+
+    def check_reference(self) -> None:
+        """Refuse an image where the target takes none: leaving it out would make another film."""
+        if self._asked.input_reference is not None and not self._can.image_input:
+            self._problem(
+                "inputReference", f"{self._can.model} takes no image.", "Leave it out.", code="unsupported"
+            )
+
+    def check_webhook(self) -> None:
+        """Refuse an address that can never be called."""
+        url = self._asked.webhook_url
+        if url is None:
+            return
+        reason = webhook_fault(url)
+        if reason is not None:
+            self._problem("webhookUrl", reason, "Give an https address that your server answers at.")
+
+
+def webhook_fault(url: str) -> str | None:
+    """Return why an address cannot be a webhook's, or None where it can."""
+    if len(url) > _MAX_URL:
+        return f"The address has more than {_MAX_URL} characters."
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "This is no address."
+    if parts.scheme not in {"http", "https"}:
+        return "The address must begin with https:// or http://."
+    if not host or any(character.isspace() for character in url):
+        return "The address names no server."
+    if parts.username is not None or parts.password is not None:
+        return "The address must not hold a user name or a password."
+    return None
+
+
+def _same_aspect(size: tuple[int, int], aspect: tuple[int, int]) -> bool:
+    # Sizes are rounded to even numbers, so 854x480 counts as 16:9.
+    return abs(log(size[0] / size[1]) - log(aspect[0] / aspect[1])) < 0.01
+
+
+def _aspect_name(size: tuple[int, int]) -> str:
+    for name in ((16, 9), (9, 16), (1, 1), (4, 3), (3, 4), (7, 4), (4, 7)):
+        if _same_aspect(size, name):
+            return f"{name[0]}:{name[1]}"
+    return f"{size[0]}:{size[1]}"
+
+
+def _of_height(lines: int, aspect: tuple[int, int]) -> tuple[int, int]:
+    """Return the size whose shorter side has this many lines."""
+    long = round(lines * max(aspect) / min(aspect) / 2) * 2
+    return (long, lines) if aspect[0] >= aspect[1] else (lines, long)
+
+
+def _nearest(
+    sizes: Sequence[tuple[int, int]], wanted: tuple[int, int], aspect: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Return the size most like the wanted one: first in shape, then in area."""
+    shape = wanted if aspect is None else aspect
+
+    def distance(size: tuple[int, int]) -> tuple[float, float]:
+        turn = abs(log(size[0] / size[1]) - log(max(shape[0], 1) / max(shape[1], 1)))
+        area = abs(log(size[0] * size[1]) - log(max(wanted[0], 1) * max(wanted[1], 1)))
+        return round(turn, 1), area
+
+    return min(sizes, key=distance)
+
+
+def _written(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
