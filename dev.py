@@ -1,7 +1,5 @@
 """Run the project from a checkout: `python3 dev.py VERB`. It needs Python 3.11 or newer and pip."""
 
-from __future__ import annotations
-
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - older Pythons get this far, to be told so
@@ -158,7 +156,7 @@ def main(args: list[str]) -> int:
         print("Usage: python3 dev.py VERB [ARGUMENT ...]\n")
         for name, verb in VERBS.items():
             print(f"  {name:<8}{verb.__doc__}")
-        print("\nThe first run sets up .venv from requirements.lock. Nothing outside this folder is changed.")
+        print("\nThe first run makes .venv from requirements.lock; nothing outside this folder is changed.")
         return 0
     verb = VERBS.get(args[0])
     if verb is None:

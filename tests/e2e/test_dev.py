@@ -159,6 +159,17 @@ def test_two_runs_at_once_set_up_once(checkout: Checkout) -> None:
     assert checkout.calls().count("sync") == 1
 
 
+def test_a_killed_set_up_is_repaired_once_its_child_is_done(checkout: Checkout) -> None:
+    killed = checkout.start("shots", STAND_IN_SECONDS="1")
+    while "sync" not in checkout.calls():
+        time.sleep(0.02)
+    killed.kill()
+    code, said = checkout.run("shots")
+    killed.communicate()
+    assert (code, "waiting for it" in said) == (0, True)
+    assert checkout.calls()[-2:] == ["sync", "install"]
+
+
 def test_ctrl_c_during_the_set_up_is_quiet_and_the_next_run_repairs_it(checkout: Checkout) -> None:
     process = checkout.start("shots", STAND_IN_SECONDS="30")
     while "sync" not in checkout.calls():
@@ -198,7 +209,7 @@ def test_an_old_python_is_told_so(checkout: Checkout) -> None:
     assert "Python 3.9" in result.stderr
     assert "3.11 or newer" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-    ast.parse((ROOT / "dev.py").read_text("utf-8"), feature_version=(3, 8))
+    ast.parse((ROOT / "dev.py").read_text("utf-8"), feature_version=(3, 7))
 
 
 @pytest.mark.parametrize("home", ["", "/nonexistent"])

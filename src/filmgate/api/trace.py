@@ -14,11 +14,11 @@ _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 class Trace:
     """The identity of one request and what it turned out to be about."""
 
-    __slots__ = ("job_id", "key_id", "request_id", "route", "started")
+    __slots__ = ("head", "job_id", "key_id", "request_id", "started")
 
-    def __init__(self, request_id: str, route: str | None = None) -> None:
+    def __init__(self, request_id: str) -> None:
         self.request_id = request_id
-        self.route = route
+        self.head = False
         self.key_id: str | None = None
         self.job_id: str | None = None
         self.started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec import inspect
 
@@ -31,6 +31,7 @@ _SYNONYMS: Final = {
     "pagesize": "limit",
     "search": "q",
 }
+_LONGEST_EXAMPLE: Final = 80
 _FOUND: Final = {"{": "an object", "[": "a list", '"': "text", "t": "true", "f": "false", "n": "null"}
 
 
@@ -45,14 +46,37 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     return plain[nearest[0]] if nearest else None
 
 
+def is_moment(kind: Any) -> bool:
+    """Tell whether a field of this type takes a moment in time."""
+    return isinstance(_bare(inspect.type_info(kind)), inspect.DateTimeType)
+
+
 def found(raw: bytes) -> str:
     """Say what kind of JSON value this is."""
     return _FOUND.get(raw[:1].decode("latin-1"), "a number")
 
 
-def expected(kind: Any) -> str:
-    """Say what a field of this type takes: ``a whole number from 0 to 100``."""
-    return _expected(_bare(inspect.type_info(kind)))
+def reason(complaint: str, given: str) -> tuple[str, str]:
+    """Return what msgspec's complaint means for the reader, and a code: ``("is text", "wrong_type")``."""
+    if "[...]" in complaint or "`key`" in complaint:
+        return "holds something that does not fit", "invalid_value"
+    if "got `" in complaint:
+        return f"is {given}", "wrong_type"
+    if "length" in complaint:
+        return ("is too short" if ">=" in complaint else "is too long"), "invalid_length"
+    if ">=" in complaint or "<=" in complaint or "out of range" in complaint:
+        return "is out of range", "out_of_range"
+    if "enum" in complaint:
+        return "is none of its values", "invalid_value"
+    return "cannot be used as it is", "invalid_value"
+
+
+def mend(kind: Any) -> str:
+    """Say what to give for a field of this type: ``Give a number, for example 5.``."""
+    info = inspect.type_info(kind)
+    example = _example(info)
+    tail = "" if example is None else f", for example {example}"
+    return f"Give {_expected(_bare(info))}{tail}."
 
 
 def allowed(kind: Any) -> tuple[str, ...] | None:
@@ -67,6 +91,16 @@ def _bare(info: inspect.Type) -> inspect.Type:
     if isinstance(info, inspect.UnionType):
         return next(_bare(member) for member in info.types if not isinstance(member, inspect.NoneType))
     return info
+
+
+def _example(info: inspect.Type) -> str | None:
+    if isinstance(info, inspect.Metadata):
+        extra = cast("dict[str, Any]", info.extra_json_schema or {})
+        examples = extra.get("examples", [])
+        return str(examples[0]) if examples and len(str(examples[0])) <= _LONGEST_EXAMPLE else None
+    if isinstance(info, inspect.UnionType):
+        return next((text for text in map(_example, info.types) if text is not None), None)
+    return None
 
 
 def _expected(info: inspect.Type) -> str:  # noqa: PLR0911 - one line per kind reads best

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +67,10 @@ class AssetStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove the file under a key; a missing one is fine."""
+        ...
+
+    async def sweep_workspace(self, older_than: timedelta) -> int:
+        """Remove work files that nobody has touched for that long, and return how many."""
         ...
 
     async def check(self) -> None:

@@ -138,7 +138,7 @@ class EmbeddedPostgres:
         try:
             binaries = await asyncio.to_thread(find_binaries, self._configured)
             async with self._cluster.claimed() as lock:
-                runtime = await self._serve(binaries, await self._cluster_of(binaries), lock)
+                runtime = await self._serve(binaries, await self._cluster_of(binaries, lock), lock)
         except BaseException:
             await self._abdicate()
             raise
@@ -147,7 +147,7 @@ class EmbeddedPostgres:
         )
         return runtime
 
-    async def _cluster_of(self, binaries: Binaries) -> Runtime:
+    async def _cluster_of(self, binaries: Binaries, lock: int) -> Runtime:
         """Return how to enter the cluster, having made it, or given it a new password, where needed."""
         known = self._runtime.read()
         runtime = known or new_runtime()
@@ -155,24 +155,24 @@ class EmbeddedPostgres:
             # First of all, for a password that is lost in a crash opens nothing.
             self._runtime.write(runtime)
         if not self._cluster.exists():
-            await self._cluster.create(binaries, runtime.password)
+            await self._cluster.create(binaries, runtime.password, lock)
             return runtime
         self._cluster.refuse_other_major(binaries)
         if known is None:
-            await self._cluster.set_password(binaries, runtime.password)
+            await self._cluster.set_password(binaries, runtime.password, lock)
         return runtime
 
     async def _serve(self, binaries: Binaries, known: Runtime, lock: int) -> Runtime:
         while True:
-            runtime = replace(known, port=await self._settle_port(known.port))
-            self._server = self._cluster.serve(binaries, runtime.port, lock)
+            port = await self._settle_port(known.port)
+            self._server = self._cluster.serve(binaries, port, lock)
+            # Before it is ready, so that whoever can enter finds the truth here.
+            runtime = replace(known, port=port, pid=self._server.pid, started_at=datetime.now(UTC))
+            self._runtime.write(runtime)
             if await ready(self._server, runtime):
-                break
-            if is_free(runtime.port):
+                return runtime
+            if is_free(port):
                 raise EmbeddedPostgresFailed(f"PostgreSQL did not start: {self._server.said()}")
-        runtime = replace(runtime, pid=self._server.pid, started_at=datetime.now(UTC))
-        self._runtime.write(runtime)
-        return runtime
 
     async def _settle_port(self, wanted: int) -> int:
         deadline = time.monotonic() + _PORT_PATIENCE

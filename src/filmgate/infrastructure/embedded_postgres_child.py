@@ -18,6 +18,8 @@ _SAID_LIMIT = 2000
 _ENDING = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
 # English messages and no search through the time zones of the system, whatever the operator's locale is.
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+# Never through a link that somebody put in place of the log.
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,12 @@ def launch(
     reader, writer = os.pipe()
     try:
         os.write(writer, words)
-        with log.open("ab") as output:
+        with os.fdopen(os.open(log, _APPEND, 0o600), "ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our launcher and the operator's own programs
                 [*launcher, *user, needed, *command],
                 stdin=reader,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=subprocess.DEVNULL,
+                stderr=output,
                 cwd="/",
                 env=_ENVIRONMENT,
                 pass_fds=keep_open,

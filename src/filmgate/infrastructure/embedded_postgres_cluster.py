@@ -90,7 +90,7 @@ class Cluster:
 
     @contextlib.asynccontextmanager
     async def claimed(self) -> AsyncGenerator[int]:
-        """Hold the cluster's lock, which the server and all its backends inherit.
+        """Hold the cluster's lock, which initdb, the server and all its backends inherit.
 
         So once it is ours nothing has the cluster open any more, in this container or another, not even a
         backend orphaned by a killed postmaster, and a postmaster.pid that is still there means nothing.
@@ -103,18 +103,18 @@ class Cluster:
         finally:
             os.close(lock)
 
-    async def create(self, binaries: Binaries, password: str) -> None:
+    async def create(self, binaries: Binaries, password: str, lock: int) -> None:
         """Make the cluster beside its place and rename it, so that half a cluster is never found there."""
         await asyncio.to_thread(self._sweep)
         building = self._building(account := self._account(), password)
         try:
-            await self._initdb(binaries, building, account)
+            await self._initdb(binaries, building, account, lock)
             (building / "cluster").rename(self.folder)
             _sync_folder(self.home)
         finally:
             await asyncio.to_thread(shutil.rmtree, building, ignore_errors=True)
 
-    async def set_password(self, binaries: Binaries, password: str) -> None:
+    async def set_password(self, binaries: Binaries, password: str, lock: int) -> None:
         """Give the superuser a new password without a server, for when the old one is lost."""
         child = launch(
             [binaries.postgres, "--single", "-D", self.folder, "postgres"],
@@ -122,11 +122,12 @@ class Cluster:
             needed=self.folder,
             log=self._rotated_log(),
             words=f"ALTER ROLE {USER} PASSWORD '{password}'\n".encode(),
+            keep_open=(lock,),
         )
         await _finished(child, "The database password could not be set")
 
     def serve(self, binaries: Binaries, port: int, lock: int) -> Child:
-        """Start the server; it holds `lock` for as long as any of its processes lives."""
+        """Start the server; `lock` stays held for as long as any of its processes lives."""
         settings = [part for setting in (*_SETTINGS, f"port={port}") for part in ("-c", setting)]
         return launch(
             [binaries.postgres, "-D", self.folder, *settings],
@@ -146,10 +147,11 @@ class Cluster:
                     f"A PostgreSQL server of an earlier run still has {self.folder} open and does not end."
                 )
             wanted = signal.SIGINT if waited < _POLITE_PATIENCE else signal.SIGQUIT
-            if asked is not wanted and (pid := self._postmaster()):
+            if asked is not wanted:
                 asked = wanted
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, wanted)
+                for pid in self._holders():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, wanted)
             await asyncio.sleep(_TICK)
 
     def _clear_pid_file(self) -> None:
@@ -160,6 +162,18 @@ class Cluster:
                 f"Process {pid} is a PostgreSQL server on {self.folder} that filmgate did not start; stop it."
             )
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _holders(self) -> list[int]:
+        """Return the server's process, or without one the backends it left, which may be busy for long."""
+        if pid := self._postmaster():
+            return [pid]
+        found: list[int] = []
+        for link in Path("/proc").glob("[0-9]*/cwd"):
+            with contextlib.suppress(OSError):
+                pid = int(link.parent.name)
+                if link.readlink() == self.folder and _command_line(pid).startswith("postgres: "):
+                    found.append(pid)
+        return found
 
     def _postmaster(self) -> int | None:
         """Return the process in postmaster.pid if it is alive and truly serves this folder."""
@@ -205,7 +219,7 @@ class Cluster:
             os.chown(building / "cluster", account.uid, account.gid)
         return building
 
-    async def _initdb(self, binaries: Binaries, building: Path, account: Account) -> None:
+    async def _initdb(self, binaries: Binaries, building: Path, account: Account, lock: int) -> None:
         if not _is_root():
             _refuse_nameless_user()
         if binaries.major >= _BUILTIN_LOCALE_SINCE:
@@ -221,6 +235,7 @@ class Cluster:
             account=account,
             needed=building / "cluster",
             log=building / "log",
+            keep_open=(lock,),
         )
         await _finished(child, "The database could not be made")
 

@@ -54,9 +54,15 @@ def main(arguments: list[str]) -> None:
 def _drop_root(uid: int, gid: int, paths: tuple[str, ...]) -> None:
     if _LINUX:
         _prctl(_PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
-    os.setgid(gid)
-    os.setuid(uid)
+    try:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    except PermissionError:
+        sys.exit(
+            f"PostgreSQL refuses to run as root, and root may not become user {uid} here. Run filmgate as an "
+            "ordinary user, or set DATABASE_URL"
+        )
     # Asked for the new user, capabilities put aside.
     closed = [path for path in paths if not os.access(path, os.R_OK | os.X_OK)]
     if closed and not (_LINUX and _keep_search()):

@@ -21,6 +21,7 @@ from filmgate.domain.errors import StorageFull, StorageUnavailable
 
 CHUNK = 1024 * 1024
 _PROBE = 64 * 1024
+_RACES = 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 
@@ -263,17 +264,22 @@ def _translated(action: str) -> Generator[None]:
 
 def _place(source: Path, target: Path) -> None:
     _sync(source)
-    for _ in range(10):
-        _make_directories(target.parent)
+    race: OSError | None = None
+    for _ in range(_RACES):
         try:
+            _make_directories(target.parent)
             source.replace(target)
-        except FileNotFoundError:
-            # a delete pruned the directory in between, unless it is the source that is gone
+        except (FileExistsError, FileNotFoundError) as error:
+            # a delete pruned a directory in between, unless it is the source that is gone
             source.stat()
+            race = error
         else:
-            _sync(target.parent)
+            # a file that was deleted meanwhile needs no directory
+            with suppress(FileNotFoundError):
+                _sync(target.parent)
             return
-    raise OSError(errno.EBUSY, f"{target.parent} keeps disappearing")
+    assert race is not None
+    raise race
 
 
 def _make_directories(path: Path) -> None:

@@ -1,0 +1,44 @@
+"""Offer filmgate on the command line; each command imports what it needs only when it runs."""
+
+from typing import Any
+
+import click
+
+from filmgate import __version__
+
+_COMMANDS = {
+    "serve": ("filmgate.cli.serve", "serve", "Run the gateway: API, worker and, if needed, PostgreSQL."),
+    "worker": ("filmgate.cli.serve", "worker", "Run a worker beside one or more gateways."),
+    "demo": ("filmgate.cli.demo", "demo", "Start a gateway and watch sample films being made."),
+    "migrate": ("filmgate.cli.operate", "migrate_schema", "Bring the database's schema up to date."),
+    "keys": ("filmgate.cli.operate", "keys", "Create, list and revoke keys."),
+}
+
+
+class _Lazy(click.Group):
+    """Know every command by name, and import it when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name, _ = _COMMANDS[cmd_name]
+        from importlib import import_module
+
+        command: Any = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="filmgate %(version)s")
+def main() -> None:
+    """Run a self-hosted video generation gateway: OpenAI's videos API and batches, on providers that live."""

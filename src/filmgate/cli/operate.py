@@ -1,0 +1,101 @@
+"""Operate an installation: its schema and its keys, directly on its database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from filmgate.app import open_database
+from filmgate.cli.serve import load_settings
+from filmgate.domain.errors import FilmgateError
+from filmgate.infrastructure.telemetry import set_up_logging
+from filmgate.repositories.keys import KeyRepository
+from filmgate.services.keys import KeyService
+
+T = TypeVar("T")
+_data = click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the installation. [env: FILMGATE_DATA]"
+)
+
+
+@click.command("migrate")
+@_data
+def migrate_schema(data: Path | None) -> None:
+    """Bring the database's schema up to date; harmless when repeated."""
+
+    async def work() -> int:
+        async with open_database(load_settings(data=data)) as (_, schema):
+            return schema
+
+    click.echo(f"The schema is up to date ({_run(work())}).")
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke keys."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--project", help="Keys of one project see each other's videos. [default: one of its own]")
+@_data
+def create_key(name: str, project: str | None, data: Path | None) -> None:
+    """Create a key called NAME and print its secret, which is shown this once."""
+    key, secret = _with_keys(data, lambda service: service.create(name, project))
+    click.echo(secret)
+    click.echo(f"{key.id} · {key.name} · project {key.project}. The secret is shown this once.", err=True)
+
+
+@keys.command("ls")
+@_data
+def list_keys(data: Path | None) -> None:
+    """List all keys, oldest first."""
+    found = _with_keys(data, lambda service: service.list())
+    rows = [("ID", "NAME", "PROJECT", "ENDS IN", "CREATED", "LAST USED", "STATE")]
+    rows += [
+        (
+            key.id,
+            key.name,
+            key.project,
+            key.hint,
+            _when(key.created_at),
+            _when(key.last_used_at),
+            "revoked" if key.revoked_at else "open",
+        )
+        for key in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@_data
+def revoke_key(key_id: str, data: Path | None) -> None:
+    """Revoke the key KEY_ID; every process refuses it within five seconds."""
+    _with_keys(data, lambda service: service.revoke(key_id))
+    click.echo(f"{key_id} is revoked.")
+
+
+def _with_keys(data: Path | None, verb: Callable[[KeyService], Awaitable[T]]) -> T:
+    async def work() -> T:
+        async with open_database(load_settings(data=data)) as (database, _):
+            return await verb(KeyService(KeyRepository(database), None))
+
+    return _run(work())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    set_up_logging("warning", pretty=True)
+    try:
+        return asyncio.run(work)
+    except FilmgateError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _when(moment: datetime | None) -> str:
+    return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,132 @@
+"""A planet turning in the light of its star."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from filmgate.renderer.camera import Moment
+from filmgate.renderer.noise import Field, sample, smoothstep, texture
+from filmgate.renderer.palette import light as paint_light
+from filmgate.renderer.scenes.nebula import StarFlight
+from filmgate.renderer.stage import Stage
+
+
+class Planet:
+    """Clouded world, gas giant or ringed planet, with a glowing limb."""
+
+    detail: ClassVar[float] = 0.7
+    sound: ClassVar[str] = "deep"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        rng = stage.rng
+        told = stage.direction
+        self._gas = told.mentions("jupiter", "saturn", "neptune", "gas", "rings", "ring", "giant")
+        self._ringed = told.mentions("saturn", "rings", "ring", "ringed")
+        self._earth = told.mentions("earth", "globe", "terra", "地球")
+        if not (self._gas or self._earth):
+            self._gas = rng.random() < 0.35
+            self._ringed = rng.random() < 0.4
+        self._land = texture(rng, 512, 1.75, 0.45)
+        self._cloud = texture(rng, 512, 1.6, 0.45)
+        self._shift = rng.random(6) * 512
+        self._stars = StarFlight(stage, 480)
+        self._side = 1.0 if rng.random() < 0.5 else -1.0
+        self._tilt = float(rng.random() * 0.5 - 0.25)
+        self._colours()
+
+    def _colours(self) -> None:
+        ramp = self._stage.ramp
+        size = ramp.shape[1] - 1
+        tinted = bool(self._stage.direction.tints) or not self._earth
+        pick = [ramp[:, int(size * part)] for part in (0.25, 0.45, 0.62, 0.85)]
+        if tinted:
+            self._sea, self._ground, self._high, self._air = pick[0], pick[1], pick[2], pick[2]
+        else:
+            codes = ("#0a2a5c", "#2f5a3a", "#a58c5c", "#6fb4ff")
+            self._sea, self._ground, self._high, self._air = (paint_light(code) for code in codes)
+
+    def paint(self, image: Field, moment: Moment) -> None:
+        """Paint one frame."""
+        stage, view = self._stage, moment.view
+        image[:] = np.array([0.0004, 0.0006, 0.0014], np.float32)[:, None, None]
+        self._stars.paint(image, moment, 0.003)
+        radius = np.float32(0.27 * view.zoom if self._ringed else 0.33 * view.zoom)
+        centre_u = np.float32(self._side * 0.07 - view.x * 0.6)
+        centre_v = np.float32(0.02 + view.y * 0.6)
+        x, y = (stage.u - centre_u) / radius, (stage.v - centre_v) / radius
+        distance = np.sqrt(x * x + y * y)
+        z = np.sqrt(np.maximum(1 - distance * distance, 0))
+        sun = np.float32(self._side * -0.72), np.float32(-0.3), np.float32(0.5)
+        facing = x * sun[0] + y * sun[1] + z * sun[2]
+        day = smoothstep(-0.12, 0.75, facing)
+        cover = np.clip((1 - distance) * radius * np.float32(stage.unit) + 0.5, 0, 1)
+        surface = self._surface(x, y, z, moment)
+        limb = np.clip(1 - z, 0, 1) ** 3
+        for channel in range(3):
+            body = surface[channel] * (day * np.float32(1.25) + np.float32(0.004))
+            body += limb * day * self._air[channel] * np.float32(0.85)
+            image[channel] += (body - image[channel]) * cover
+        self._halo(image, x, y, distance, sun)
+        if self._ringed:
+            self._rings(image, (x, y), cover, sun)
+
+    def _surface(self, x: Field, y: Field, z: Field, moment: Moment) -> tuple[Field, ...]:
+        s = self._shift
+        cos, sin = np.float32(np.cos(self._tilt)), np.float32(np.sin(self._tilt))
+        px, py = x * cos - y * sin, x * sin + y * cos
+        py = np.clip(py, -1, 1)
+        longitude = np.arctan2(px, np.maximum(z, 1e-3)) * np.float32(512 / (2 * np.pi)) + np.float32(moment.time * 2.6)
+        latitude = np.arcsin(py) * np.float32(512 / (2 * np.pi))
+        if self._gas:
+            swirl = sample(self._cloud, longitude * 0.9 + np.float32(s[0]), latitude * 3.2 + np.float32(s[1]))
+            fine = sample(self._cloud, longitude * 2 + swirl * 9 + np.float32(moment.time * 1.5), latitude * 9 + np.float32(s[2]))
+            bands = np.sin(latitude * 0.145 + swirl * np.float32(0.55)) * 0.6 + np.sin(latitude * 0.33 + fine * 0.35) * 0.4
+            part = np.clip(0.5 + bands * 0.42 + fine * 0.06, 0, 1)
+            ramp = self._stage.ramp
+            index = ((0.3 + part * 0.58) * (ramp.shape[1] - 1)).astype(np.int32)
+            return tuple(ramp[channel].take(index) for channel in range(3))
+        land = sample(self._land, longitude * 0.8 + np.float32(s[0]), latitude * 0.8 + np.float32(s[1]))
+        land += 0.35 * sample(self._cloud, longitude * 2.4 + np.float32(s[2]), latitude * 2.4)
+        shore = smoothstep(0.05, 0.25, land)
+        high = smoothstep(0.5, 1.6, land)
+        sky = sample(self._cloud, longitude * 1.1 + np.float32(s[3] + moment.time * 1.1), latitude * 1.5 + np.float32(s[4]))
+        sky += 0.6 * sample(self._land, longitude * 2 + sky * 14 + np.float32(s[5]), latitude * 2.6)
+        white = smoothstep(0.35, 1.7, sky)
+        ice = smoothstep(0.8, 0.95, np.abs(py) + land * 0.04)
+        layers: list[Field] = []
+        for channel in range(3):
+            tone = self._sea[channel] + (self._ground[channel] - self._sea[channel]) * shore
+            tone = tone + (self._high[channel] - tone) * high * shore
+            tone = tone + (np.float32(1.1) - tone) * np.maximum(white * 0.9, ice * 0.85)
+            layers.append(tone)
+        return tuple(layers)
+
+    def _halo(self, image: Field, x: Field, y: Field, distance: Field, sun: tuple[np.float32, ...]) -> None:
+        """Glow outside the limb on the lit side."""
+        toward = np.clip((x * sun[0] + y * sun[1]) / np.maximum(distance, 0.05) * 0.6 + 0.42, 0, 1)
+        out = np.maximum(distance - 1, 0)
+        halo = np.exp(-out * 26) * (distance >= 0.99) * toward * np.float32(0.75)
+        halo += np.exp(-out * 6) * (distance >= 0.99) * toward * np.float32(0.1)
+        for channel in range(3):
+            image[channel] += halo * self._air[channel]
+
+    def _rings(self, image: Field, place: tuple[Field, Field], cover: Field, sun: tuple[np.float32, ...]) -> None:
+        x, y = place
+        cos, sin = np.float32(np.cos(0.32 * self._side)), np.float32(np.sin(0.32 * self._side))
+        across, along = x * cos - y * sin, (x * sin + y * cos) * np.float32(4.2)
+        ring = np.sqrt(across * across + along * along)
+        grooves = sample(self._cloud, ring * 260, np.zeros_like(ring) + np.float32(7))
+        grooves += 0.5 * sample(self._cloud, ring * 700, np.zeros_like(ring) + np.float32(31))
+        inside = smoothstep(1.28, 1.36, ring) * (1 - smoothstep(2.1, 2.2, ring))
+        gap = 1 - 0.85 * np.exp(-(((ring - 1.78) / 0.035) ** 2))
+        dense = np.clip(0.55 + grooves * 0.17, 0.05, 0.95) * inside * gap
+        behind = (along < 0) * cover
+        # The planet's shadow falls on the far part of its rings.
+        shadow = np.exp(-((np.clip(across * -sun[0] - 0.2, 0, 9) * 0 + (y * sun[0] - x * sun[1]) / 0.9) ** 6))
+        dark = shadow * ((x * sun[0] + y * sun[1]) < 0)
+        visible = dense * (1 - behind)
+        ramp = self._stage.ramp
+        for channel in range(3):
+            tone = (ramp[channel, int(ramp.shape[1] * 0.78)] * 0.75 + grooves * 0.04) * (1 - dark * 0.9)
+            image[channel] += (tone - image[channel]) * visible

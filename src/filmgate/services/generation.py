@@ -1,0 +1,131 @@
+"""Send videos to their providers: the one step that may cost money.
+
+The intent is on disk before the first byte leaves, and whatever comes back, or does not, is sorted by
+what it proves. Only proof that nothing was made lets a video be sent again.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import structlog
+
+from filmgate.domain.attempt import AttemptState
+from filmgate.domain.errors import (
+    OutcomeUnknown,
+    Refused,
+    SendFenceClosed,
+    Throttled,
+    Unavailable,
+)
+from filmgate.domain.ids import new_id
+from filmgate.domain.provider import Order, Provider
+from filmgate.domain.video import Video, VideoError, VideoStatus
+from filmgate.repositories.attempts import AttemptRepository, Intent
+from filmgate.repositories.videos import VideoRepository
+from filmgate.services.commit import commit_surely
+
+_log = structlog.get_logger(__name__)
+
+# A sender that has not reported after this long is presumed dead, and its send's outcome unknown.
+SEND_LEASE = timedelta(seconds=90)
+FIRST_POLL = timedelta(seconds=1)
+_PAUSE_WITHOUT_WORD = timedelta(seconds=15)
+_RETRY_UNREACHED = timedelta(seconds=5)
+
+
+def order_for(video: Video) -> Order:
+    """Return what a provider is asked to make; the reference is the video's, the same at every attempt."""
+    return Order(reference=video.id, model=video.provider_model, request=video.request)
+
+
+class GenerationService:
+    """Hold the verb that sends."""
+
+    def __init__(
+        self,
+        videos: VideoRepository,
+        attempts: AttemptRepository,
+        providers: Mapping[str, Provider],
+        worker: str,
+        wake: Callable[[], None],
+    ) -> None:
+        self._videos = videos
+        self._attempts = attempts
+        self._providers = providers
+        self._worker = worker
+        self._wake = wake
+
+    async def submit(self, video_id: str) -> None:
+        """Send one admitted video, once; a video that no longer waits is left alone."""
+        video = await self._videos.get(video_id)
+        if video is None or video.status is not VideoStatus.QUEUED:
+            return
+        send = _Send(video, self._providers[video.provider], self._attempts, self._worker)
+        try:
+            await send.run()
+        except SendFenceClosed:
+            _log.info("send_stopped", video=video_id, reason="it no longer waits")
+        except Unavailable as error:
+            await self._not_reached(send, video, error)
+        except Throttled as error:
+            pause = error.retry_after or _PAUSE_WITHOUT_WORD
+            await self._attempts.give_back(send.attempt_id, str(error), retry_in=pause, pause=pause)
+        except Refused as error:
+            await self._refused(send, video, error)
+        except OutcomeUnknown as error:
+            _log.warning("send_outcome_unknown", video=video_id, attempt=send.attempt_id, reason=str(error))
+            await self._attempts.lose(send.attempt_id, str(error))
+        self._wake()
+
+    async def _not_reached(self, send: "_Send", video: Video, error: Unavailable) -> None:
+        if send.begun:
+            await self._attempts.give_back(send.attempt_id, str(error), retry_in=_RETRY_UNREACHED)
+        else:
+            await self._videos.postpone(video.id, _RETRY_UNREACHED)
+
+    async def _refused(self, send: "_Send", video: Video, error: Refused) -> None:
+        said = VideoError(error.kind.value, str(error), said_by=video.provider, charged=False)
+        if send.begun:
+            await self._attempts.end(send.attempt_id, AttemptState.NOT_CREATED, said)
+        else:
+            await self._videos.fail(video.id, said)
+
+
+class _Send:
+    """One attempt under way; ``begun`` says whether its intent is on disk."""
+
+    def __init__(self, video: Video, provider: Provider, attempts: AttemptRepository, worker: str) -> None:
+        self._video = video
+        self._provider = provider
+        self._attempts = attempts
+        self._worker = worker
+        self.attempt_id = new_id("att")
+        self.begun = False
+
+    async def run(self) -> None:
+        order = order_for(self._video)
+        body = self._provider.prepare(order)
+
+        async def fence() -> None:
+            self.begun = await self._attempts.begin(self._intent(body))
+            if not self.begun:
+                raise SendFenceClosed(self._video.id)
+
+        job_id = await self._provider.submit(order, body, fence)
+        await commit_surely(lambda: self._accepted(job_id))
+
+    async def _accepted(self, job_id: str) -> None:
+        await self._attempts.accept(self.attempt_id, job_id, FIRST_POLL)
+
+    def _intent(self, body: bytes) -> Intent:
+        return Intent(
+            attempt_id=self.attempt_id,
+            video_id=self._video.id,
+            provider=self._video.provider,
+            provider_model=self._video.provider_model,
+            account=self._video.lane,
+            body=body,
+            sent_by=self._worker,
+            lease=SEND_LEASE,
+            quiet=timedelta(seconds=self._provider.quiet_seconds),
+        )

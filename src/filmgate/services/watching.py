@@ -1,0 +1,115 @@
+"""Follow provider jobs until they end: claimed in batches, held by nobody in between."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+import structlog
+
+from filmgate.domain.attempt import Attempt, AttemptState
+from filmgate.domain.provider import JobState, Progress, Provider
+from filmgate.domain.video import VideoError
+from filmgate.repositories.attempts import AttemptRepository
+from filmgate.repositories.videos import VideoRepository
+from filmgate.services.videos import job_of
+
+_log = structlog.get_logger(__name__)
+
+CLAIM_AT_ONCE = 200
+POLL_LEASE = timedelta(seconds=30)
+_POLL_SECONDS = 20
+_SHORTEST = timedelta(seconds=1)
+_LONGEST = timedelta(seconds=15)
+_SHARE_OF_AGE = 0.1
+
+
+class WatchingService:
+    """Hold the verbs that follow jobs."""
+
+    def __init__(
+        self,
+        videos: VideoRepository,
+        attempts: AttemptRepository,
+        providers: Mapping[str, Provider],
+        wake: Callable[[], None],
+    ) -> None:
+        self._videos = videos
+        self._attempts = attempts
+        self._providers = providers
+        self._wake = wake
+
+    async def watch(self) -> bool:
+        """Poll what is due; return whether there may be more at once."""
+        due = await self._attempts.claim_due(CLAIM_AT_ONCE, POLL_LEASE)
+        by_provider: defaultdict[str, list[Attempt]] = defaultdict(list)
+        for attempt in due:
+            by_provider[attempt.provider].append(attempt)
+        await asyncio.gather(*(self._ask(name, group) for name, group in by_provider.items()))
+        return len(due) == CLAIM_AT_ONCE
+
+    async def seconds_to_next_poll(self) -> float | None:
+        """Return how long until something is due, None where nothing is being watched."""
+        return await self._attempts.seconds_to_next_poll()
+
+    async def wake_job(self, provider: str, provider_job_id: str) -> None:
+        """Have one job polled at once: its provider says that something has happened."""
+        await self._attempts.wake(provider, provider_job_id)
+
+    async def _ask(self, name: str, group: Sequence[Attempt]) -> None:
+        provider = self._providers[name]
+        abandoned = [attempt for attempt in group if attempt.abandoned]
+        await asyncio.gather(*(self._stop(provider, attempt) for attempt in abandoned))
+        jobs = [job_of(attempt) for attempt in group]
+        answers: Mapping[str, Progress] = {}
+        try:
+            answers = await asyncio.wait_for(provider.poll(jobs), _POLL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a poll that fails says nothing; it is tried again
+            reason = str(error) or type(error).__name__
+            _log.warning("poll_failed", provider=name, jobs=len(group), reason=reason)
+        await self._apply([(attempt, answers.get(attempt.provider_job_id or "")) for attempt in group])
+
+    async def _stop(self, provider: Provider, attempt: Attempt) -> None:
+        try:
+            await asyncio.wait_for(provider.cancel(job_of(attempt)), _POLL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - it is asked again at the next poll
+            _log.warning("cancel_failed", attempt=attempt.id, reason=str(error) or type(error).__name__)
+
+    async def _apply(self, answers: Sequence[tuple[Attempt, Progress | None]]) -> None:
+        again: list[tuple[str, timedelta]] = []
+        percents: list[tuple[str, int]] = []
+        succeeded: list[str] = []
+        for attempt, progress in answers:
+            state = JobState.PROCESSING if progress is None else progress.state
+            match state:
+                case JobState.PENDING | JobState.PROCESSING:
+                    again.append((attempt.id, _delay(attempt)))
+                    if progress is not None and progress.percent is not None:
+                        percents.append((attempt.video_id, progress.percent))
+                case JobState.SUCCEEDED:
+                    succeeded.append(attempt.id)
+                case JobState.FAILED | JobState.CANCELLED:
+                    assert progress is not None
+                    await self._ended(attempt, progress)
+                case _:
+                    assert_never(state)
+        if succeeded:
+            await self._attempts.succeed(succeeded)
+        if percents:
+            await self._videos.show_progress(percents)
+        if again:
+            await self._attempts.poll_again(again)
+
+    async def _ended(self, attempt: Attempt, progress: Progress) -> None:
+        state = AttemptState.CANCELLED if progress.state is JobState.CANCELLED else AttemptState.FAILED
+        message = progress.reason or f"{attempt.provider} {state.value} the job and gave no reason."
+        error = VideoError(progress.code or f"provider_{state.value}", message, said_by=attempt.provider)
+        await self._attempts.end(attempt.id, state, error)
+        self._wake()
+
+
+def _delay(attempt: Attempt) -> timedelta:
+    """Return the pause until the next poll: a tenth of the job's age, within bounds."""
+    age = datetime.now(UTC) - (attempt.accepted_at or attempt.created_at)
+    return min(max(_SHORTEST, age * _SHARE_OF_AGE), _LONGEST)

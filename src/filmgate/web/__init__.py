@@ -1,0 +1,1 @@
+"""Hold the files that browsers load; nothing here comes from another host."""
