@@ -97,10 +97,12 @@ async def _nothing() -> AsyncGenerator[None, None]:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncGenerator[tuple[Database, int], None]:
     """Open the database, our own or the one that was named, with its schema up to date."""
+    # Others may look in: PostgreSQL does, where filmgate runs as root and it may not.
+    settings.data.mkdir(mode=0o755, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         dsn = settings.database_url
         if dsn is None:
-            server = EmbeddedPostgres(settings.data)
+            server = EmbeddedPostgres(settings.data, binaries=settings.postgres_binaries)
             stack.push_async_callback(server.stop)
             dsn = await server.start()
         database = Database(dsn)
@@ -167,9 +169,8 @@ class _Parts:
         )
         api_key = self._settings.api_key or _development_key(self._settings)
         keys = KeyService(KeyRepository(self._database), api_key)
-        services = self._services(
-            RoutingService(routes, self._settings.default_model), table, keys, installation
-        )
+        routing = RoutingService(routes, self._settings.default_model)
+        services = self._services(routing, table, keys, installation)
         self._loop(_REFRESH_SECONDS, self._forecast.refresh)
         self._loop(_USE_SECONDS, keys.record_use)
         worker = self._start_worker(table) if work else None
@@ -239,9 +240,8 @@ class _Parts:
     def _limits(self, table: Mapping[str, Provider]) -> list[Lane]:
         unknown = sorted(set(self._settings.lanes) - set(table))
         if unknown:
-            raise BadSettings(
-                f"lanes.{unknown[0]}: there is no such lane. Known: {', '.join(sorted(table))}."
-            )
+            known = ", ".join(sorted(table))
+            raise BadSettings(f"lanes.{unknown[0]}: there is no such lane. Known: {known}.")
         return [Lane(name, self._settings.lanes.get(name, self._slots)) for name in table]
 
     def _loop(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -47,6 +47,7 @@ class Settings:
     environment: str = "development"
     api_key: str | None = None
     database_url: str | None = None
+    postgres_binaries: Path | None = None
     public_url: str | None = None
     log_level: str = "info"
     log_pretty: bool = False
@@ -233,6 +234,7 @@ _VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
     "NODE_ENV": ("environment", _one_of(ENVIRONMENTS, {"prod": "production", "dev": "development"})),
     "API_KEY": ("api_key", _secret),
     "DATABASE_URL": ("database_url", _url("postgresql", "postgres")),
+    "FILMGATE_PG_BIN": ("postgres_binaries", _path),
     "PUBLIC_URL": ("public_url", _url("https", "http")),
     "LOG_LEVEL": ("log_level", _one_of(LEVELS, {"warn": "warning", "trace": "debug", "fatal": "error"})),
     "LOG_PRETTY": ("log_pretty", _flag),

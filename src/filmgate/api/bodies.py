@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from litestar import Request, Response
 from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from filmgate.api.errors import MalformedBody, WrongContentType
+from filmgate.api.errors import BodyTooLarge, MalformedBody, WrongContentType
+from filmgate.api.face import face_of
 
 JSON_TYPE: Final = "application/json"
 
@@ -16,6 +18,9 @@ async def json_body(request: Request[Any, Any, Any]) -> bytes:
     check_json(request.headers.get("content-type"), request.headers.get("content-encoding"))
     try:
         return await request.body()
+    except RequestEntityTooLarge:
+        limit = face_of(request).options.max_body_bytes
+        raise BodyTooLarge(f"The body is larger than {limit:,} bytes, the limit of this server.") from None
     except InternalServerException:
         # Litestar's way of saying that the client went away.
         raise MalformedBody("The connection ended before the body did.") from None

@@ -121,7 +121,8 @@ def _read(body: bytes, decoder: msgspec.json.Decoder[S], kind: type[S]) -> S:
     except RecursionError:
         raise MalformedBody("The body is nested too deeply to be read.") from None
     except ValueError as error:
-        raise MalformedBody(_where(body, error)) from None
+        empty = "The body is empty; send a JSON object."
+        raise MalformedBody(_where(body, error) if body.strip() else empty) from None
     if problems:
         raise InvalidRequest(problems)
     return kind(**values)
@@ -191,16 +192,14 @@ def _where(body: bytes, error: ValueError) -> str:
 
 
 def _locate(body: bytes, error: ValueError) -> tuple[str, int]:
-    if not body.strip():
-        return "it is empty; send a JSON object", 0
     try:
         body.decode()
     except UnicodeDecodeError as broken:
-        return "it is not UTF-8", broken.start
+        return "bytes that are not UTF-8", broken.start
     lone = _LONE_SURROGATE.search(body)
     if lone:
         return "half of a surrogate pair", lone.start()
     parts = _REASON.fullmatch(str(error))
     if parts and parts["byte"]:
         return parts["reason"], int(parts["byte"])
-    return "it ends too early", len(body)
+    return "the end comes too early", len(body)

@@ -50,6 +50,10 @@ class WrongContentType(FilmgateError):
     """The body is not declared as something this address takes."""
 
 
+class BodyTooLarge(FilmgateError):
+    """The body is larger than this server takes."""
+
+
 class RangeUnsatisfiable(FilmgateError):
     """The range lies beyond the end of the file."""
 
@@ -186,6 +190,7 @@ _UNAVAILABLE = Kind(
 KINDS: Final[Mapping[type[Exception], Kind]] = {
     MalformedBody: _BAD_JSON,
     WrongContentType: _WRONG_TYPE,
+    BodyTooLarge: _TOO_LARGE,
     RangeUnsatisfiable: _BAD_RANGE,
     Unauthenticated: _NO_KEY,
     UnknownModel: _NO_MODEL,
@@ -201,7 +206,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     StorageUnavailable: _NO_STORAGE,
     ServiceUnavailable: _UNAVAILABLE,
 }
-HTTP_KINDS: Final[Mapping[int, Kind]] = {400: _BAD_REQUEST, 404: _NOT_FOUND, 405: _NO_METHOD, 413: _TOO_LARGE}
+HTTP_KINDS: Final[Mapping[int, Kind]] = {400: _BAD_REQUEST, 404: _NOT_FOUND, 405: _NO_METHOD}
 ALL_KINDS: Final = tuple(dict.fromkeys((*KINDS.values(), *HTTP_KINDS.values(), _INTERNAL)))
 
 

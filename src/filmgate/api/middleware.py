@@ -28,7 +28,8 @@ class AccessLog:
     __slots__ = ("_log",)
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger("filmgate.access")
+        # Bound once: the lazy logger would be bound anew for every line.
+        self._log = structlog.get_logger("filmgate.access").bind()
 
     def write(self, trace: Trace, method: str, route: str, status: int) -> None:
         """Write the line of a request that has been answered."""

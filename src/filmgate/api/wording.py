@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, Final, cast
 
-from msgspec import inspect
+from msgspec import inspect, json
 
 # Names other video APIs use for the same thing.
 _SYNONYMS: Final = {
@@ -31,7 +31,6 @@ _SYNONYMS: Final = {
     "pagesize": "limit",
     "search": "q",
 }
-_LONGEST_EXAMPLE: Final = 80
 _FOUND: Final = {"{": "an object", "[": "a list", '"': "text", "t": "true", "f": "false", "n": "null"}
 
 
@@ -97,7 +96,7 @@ def _example(info: inspect.Type) -> str | None:
     if isinstance(info, inspect.Metadata):
         extra = cast("dict[str, Any]", info.extra_json_schema or {})
         examples = extra.get("examples", [])
-        return str(examples[0]) if examples and len(str(examples[0])) <= _LONGEST_EXAMPLE else None
+        return json.encode(examples[0]).decode() if examples else None
     if isinstance(info, inspect.UnionType):
         return next((text for text in map(_example, info.types) if text is not None), None)
     return None

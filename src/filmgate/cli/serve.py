@@ -29,9 +29,7 @@ _data = click.option(
 
 @click.command()
 @click.option("--host", help="Address to listen on. [env: HOST] [default: 127.0.0.1]")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any. [env: PORT] [default: 8000]"
-)
+@click.option("--port", type=click.IntRange(0, 65535), help="Port, 0 for any. [env: PORT] [default: 8000]")
 @_data
 @click.option("--no-worker", is_flag=True, help="Serve the API only; workers run elsewhere.")
 def serve(host: str | None, port: int | None, data: Path | None, no_worker: bool) -> None:
@@ -43,9 +41,7 @@ def serve(host: str | None, port: int | None, data: Path | None, no_worker: bool
 
 @click.command()
 @_data
-@click.option(
-    "--concurrency", type=click.IntRange(2, 10_000), help="Steps at a time. [env: WORKER_CONCURRENCY]"
-)
+@click.option("--concurrency", type=click.IntRange(2), help="Steps at a time. [env: WORKER_CONCURRENCY]")
 def worker(data: Path | None, concurrency: int | None) -> None:
     """Run a worker: it takes videos to their providers and brings the films home."""
     settings = load_settings(data=data, worker_concurrency=concurrency)

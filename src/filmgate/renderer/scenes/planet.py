@@ -123,7 +123,9 @@ class Planet:
         dense = np.clip(0.55 + grooves * 0.17, 0.05, 0.95) * inside * gap
         behind = (along < 0) * cover
         # The planet's shadow falls on the far part of its rings.
-        shadow = np.exp(-((np.clip(across * -sun[0] - 0.2, 0, 9) * 0 + (y * sun[0] - x * sun[1]) / 0.9) ** 6))
+        aside = (y * sun[0] - x * sun[1]) * np.float32(1 / 0.9)
+        aside *= aside
+        shadow = np.exp(-aside * aside * aside)
         dark = shadow * ((x * sun[0] + y * sun[1]) < 0)
         visible = dense * (1 - behind)
         ramp = self._stage.ramp
