@@ -101,10 +101,16 @@ def test_a_single_problem_is_told_in_the_message_with_its_mend() -> None:
 
 
 def test_several_problems_are_counted_in_the_message() -> None:
-    problems = [FieldProblem("a", "a is text.", row=0), FieldProblem("b", "b is text.", allowed=("x",), row=1)]
+    problems = [
+        FieldProblem("a", "a is text.", row=0),
+        FieldProblem("b", "b is text.", allowed=("x",), row=1),
+    ]
     _, _, body = body_of(InvalidRequest(problems))
     assert body["detail"] == "a is text. (1 more under problems.)"
-    assert [(problem["row"], problem.get("allowed")) for problem in body["problems"]] == [(0, None), (1, ["x"])]
+    assert [(problem["row"], problem.get("allowed")) for problem in body["problems"]] == [
+        (0, None),
+        (1, ["x"]),
+    ]
 
 
 def test_an_error_without_problems_shows_none() -> None:

@@ -15,9 +15,7 @@ DATE = "Thu, 16 Oct 2025 10:00:00 GMT"
 
 
 def choose(size: int = 100, **headers: str) -> Slice:
-    return choose_slice(
-        {name.replace("_", "-"): text for name, text in headers.items()}, size, ETAG, CHANGED
-    )
+    return choose_slice({name.replace("_", "-"): text for name, text in headers.items()}, size, ETAG, CHANGED)
 
 
 @pytest.mark.parametrize(

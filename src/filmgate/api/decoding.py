@@ -201,5 +201,7 @@ def _locate(body: bytes, error: ValueError) -> tuple[str, int]:
         return "half of a surrogate pair", lone.start()
     parts = _REASON.fullmatch(str(error))
     if parts and parts["byte"]:
-        return parts["reason"], int(parts["byte"])
+        # msgspec has already stepped over the first byte that is too many
+        late = parts["reason"] == "trailing characters"
+        return parts["reason"], int(parts["byte"]) - late
     return "the end comes too early", len(body)

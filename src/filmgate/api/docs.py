@@ -63,8 +63,9 @@ async def retrieve_error_kinds() -> Response[bytes]:
 
 
 @get("/docs/{name:str}")
-async def retrieve_docs_file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+async def retrieve_docs_file(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Give one of the files that the page loads."""
+    name: str = request.path_params["name"]
     if name not in _FILES:
         raise NotFoundException
     path, media_type = _FILES[name]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from filmgate.app import open_database
-from filmgate.cli.serve import load_settings
+from filmgate.cli.running import load_settings
 from filmgate.domain.errors import FilmgateError
 from filmgate.infrastructure.telemetry import set_up_logging
 from filmgate.repositories.keys import KeyRepository

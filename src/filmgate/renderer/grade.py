@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from filmgate.renderer.noise import Field
+from filmgate.renderer.scale import words
 from filmgate.renderer.stage import Stage
 
 _SPARE = 64
@@ -23,7 +24,7 @@ class Grade:
         fall = (stage.u**2 + stage.v**2) / np.float32(corner)
         self._vignette = np.asarray(1.0 - 0.3 * fall**1.5, np.float32)
         self._source = av.VideoFrame(stage.width, stage.height, "gbrp16le")
-        self._planes = [_words(self._source.planes[index], stage.height, stage.width) for index in (2, 0, 1)]
+        self._planes = [words(self._source.planes[index], stage.height, stage.width) for index in (2, 0, 1)]
         self._reformatter = VideoReformatter()
         width, height = size
         noise = rng.standard_normal((height + _SPARE, width + _SPARE)).astype(np.float32)
@@ -57,17 +58,12 @@ class Grade:
         for index in range(3):
             high = height if index == 0 else height // 2
             wide = width if index == 0 else width // 2
-            source = _words(deep.planes[index], high, wide)
+            source = words(deep.planes[index], high, wide)
             # Unsigned wrap-around adds negative grain; video levels keep it away from the ends.
             mixed = source + self._grain[y : y + high, x : x + wide]
             mixed >>= 8
             _octets(frame.planes[index], high, wide)[:] = mixed
         return frame
-
-
-def _words(plane: VideoPlane, height: int, width: int) -> NDArray[np.uint16]:
-    pixels = np.frombuffer(plane, np.uint16)
-    return pixels[: height * plane.line_size // 2].reshape(height, plane.line_size // 2)[:, :width]
 
 
 def _octets(plane: VideoPlane, height: int, width: int) -> NDArray[np.uint8]:

@@ -1,10 +1,10 @@
 """Reflect the painted upper frame in rippled water."""
 
 import numpy as np
-from PIL import Image
 
 from filmgate.renderer.camera import Moment
 from filmgate.renderer.noise import Field, sample, texture
+from filmgate.renderer.scale import Enlarger
 from filmgate.renderer.stage import Stage
 
 
@@ -24,6 +24,7 @@ class Ripples:
         self._y = depth * np.float32(150 * scale)
         # Waves too small to see turn into an even sheen instead of sparkle noise.
         self.calm = np.clip(self.below * 9, 0.12, 1.0).astype(np.float32)
+        self._enlarge = Enlarger(stage.width, rows)
         self._tile = texture(stage.rng, 512, 1.55, 0.32)
         self._shift = stage.rng.random(4) * 512
 
@@ -37,8 +38,7 @@ class Ripples:
         broad = sample(self._tile, x, y)
         fine = sample(self._tile, x * 2.7 - np.float32(time * 6), y * 2.3 + np.float32(time * 9))
         broad += fine * np.float32(0.42)
-        picture = Image.fromarray(broad)
-        return np.asarray(picture.resize((self._stage.width, self.rows), Image.Resampling.BILINEAR))
+        return self._enlarge(broad)
 
 
 class Mirror:
@@ -60,17 +60,17 @@ class Mirror:
         below = ripples.below * unit
         stir = wave * (below * np.float32(0.085 * self._rough) + np.float32(0.002) * unit)
         column = np.arange(stage.width, dtype=np.float32)[None, :] + stir * np.float32(0.35)
-        column = np.clip(column, 0, stage.width - 1).astype(np.int32)
+        column = np.clip(column, 0, stage.width - 1).astype(np.intp)
         base = np.float32(top - 1) - below * np.float32(0.92)
-        first = np.clip(base + stir, 0, top - 1).astype(np.int32) * stage.width + column
+        first = np.clip(base + stir, 0, top - 1).astype(np.intp) * stage.width + column
         second = np.clip(base - stir * np.float32(0.7) - below * np.float32(0.05), 0, top - 1)
-        other = second.astype(np.int32) * stage.width + column
+        other = second.astype(np.intp) * stage.width + column
         far = ripples.below / (stage.bottom * 2)
         strength = np.clip(0.86 - far * 0.75, 0.3, 1.0) + wave * np.float32(0.035)
         for channel in range(3):
             above = image[channel, :top].ravel()
-            shown = above.take(first)
-            shown += above.take(other)
+            shown = above.take(first, mode="clip")
+            shown += above.take(other, mode="clip")
             shown *= np.float32(0.5)
             deep = self._deep[channel]
             shown -= deep

@@ -25,12 +25,8 @@ def texture(rng: Generator, size: int = 512, slope: float = 1.7, finest: float =
     weight = np.maximum(radius, 2.0 / size) ** -slope * np.exp(-((radius / finest) ** 2) * 3.0)
     weight[0, 0] = 0.0
     tile = np.fft.irfft2(spectrum * weight, s=(size, size))
-    return np.asarray(tile / tile.std(), np.float32)
-
-
-def unit_texture(rng: Generator, size: int = 512, slope: float = 1.7, finest: float = 0.5) -> Field:
-    """Make a tile of fractal noise between 0 and 1."""
-    return np.clip(texture(rng, size, slope, finest) * 0.2 + 0.5, 0.0, 1.0)
+    # One row and column more than the tile, so that reading needs no wrap at its edge.
+    return np.pad(tile / tile.std(), ((0, 1), (0, 1)), mode="wrap").astype(np.float32)
 
 
 def strip(rng: Generator, size: int = 4096, slope: float = 1.2, lowest: int = 4) -> Field:
@@ -44,25 +40,33 @@ def strip(rng: Generator, size: int = 4096, slope: float = 1.2, lowest: int = 4)
 
 
 def sample(tile: Field, x: Field, y: Field) -> Field:
-    """Read a square power-of-two tile at texel coordinates, wrapping, bilinear."""
-    size = tile.shape[0]
-    mask = np.int32(size - 1)
+    """Read a tile made by `texture` at texel coordinates, wrapping, bilinear."""
+    width = tile.shape[0]
+    mask = width - 2
     flat = tile.ravel()
     x_floor, y_floor = np.floor(x), np.floor(y)
     fx, fy = x - x_floor, y - y_floor
-    x0 = x_floor.astype(np.int32) & mask
-    y0 = y_floor.astype(np.int32) & mask
-    x1 = (x0 + 1) & mask
-    y1 = ((y0 + 1) & mask) * size
-    y0 = y0 * size
-    top = flat.take(y0 + x0)
-    top += (flat.take(y0 + x1) - top) * fx
-    low = flat.take(y1 + x0)
-    low += (flat.take(y1 + x1) - low) * fx
+    place = (x_floor.astype(np.intp) & mask) + (y_floor.astype(np.intp) & mask) * width
+    top = flat.take(place, mode="clip")
+    low = flat.take(place + 1, mode="clip")
+    low -= top
+    low *= fx
+    top += low
+    place += width
+    low = flat.take(place, mode="clip")
+    edge = flat.take(place + 1, mode="clip")
+    edge -= low
+    edge *= fx
+    low += edge
     low -= top
     low *= fy
-    low += top
-    return low
+    top += low
+    return top
+
+
+def frac(value: Field) -> Field:
+    """Return the part after the point; much faster than a modulo."""
+    return value - np.floor(value)
 
 
 def ring_at(ring: Field, position: Field) -> Field:
@@ -71,8 +75,8 @@ def ring_at(ring: Field, position: Field) -> Field:
     base = np.floor(position)
     part = (position - base).astype(np.float32)
     index = base.astype(np.int64) % size
-    near = ring.take(index)
-    return near + (ring.take((index + 1) % size) - near) * part
+    near = ring.take(index, mode="clip")
+    return near + (ring.take((index + 1) % size, mode="clip") - near) * part
 
 
 def smoothstep(low: float, high: float, value: Field) -> Field:

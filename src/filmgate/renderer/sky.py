@@ -31,6 +31,7 @@ class Sky:
         self._top = max(0.3, (horizon + stage.bottom) * 0.95)
         self._stars = Stars(stage, light.stars) if light.stars > 0 else None
         self._soft = stage.coarse(_COARSE)
+        self._halo = stage.coarse(4)
         self._tile = texture(rng, 512, 1.65, 0.4)
         self._shift = rng.random(4) * 512
         self._plane()
@@ -52,11 +53,11 @@ class Sky:
     def colour_at(self, height: Field) -> Field:
         """Look up the gradient by height above the horizon in units, shape (3, ...)."""
         place = np.clip(np.sqrt(np.maximum(height, 0.0) / self._top), 0, 1)
-        return self.gradient[:, (place * (self.gradient.shape[1] - 1)).astype(np.int32)]
+        return self.gradient[:, (place * (self.gradient.shape[1] - 1)).astype(np.intp)]
 
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint the whole frame as sky; what lies below the horizon repeats its edge."""
-        stage, light = self._stage, self._stage.light
+        stage = self._stage
         lift = moment.view.y * 0.3
         image[:] = self.colour_at(self.horizon + lift - stage.v)
         if self._stars is not None:
@@ -66,24 +67,28 @@ class Sky:
             self._paint_sun(image, moment)
         if self.cover > 0.02:
             self._paint_clouds(image, moment)
-        del light
 
     def sun_place(self, moment: Moment) -> tuple[float, float]:
         """Return where the sun or moon stands in u and v."""
         return self.sun_u - moment.view.x * 0.06, self.sun_v + moment.view.y * 0.3
 
     def _paint_sun(self, image: Field, moment: Moment) -> None:
-        stage, light = self._stage, self._stage.light
+        stage, light, soft = self._stage, self._stage.light, self._halo
         u, v = self.sun_place(moment)
-        radius = np.float32(0.03 if light.moon else 0.042)
-        away = np.sqrt((stage.u - u) ** 2 + (stage.v - v) ** 2)
-        disc = np.clip((radius - away) * stage.unit / 1.6 + 0.5, 0, 1)
         strong = 0.3 if light.moon else 0.75
+        away = np.sqrt((soft.u - np.float32(u)) ** 2 + (soft.v - np.float32(v)) ** 2)
         halo = np.exp(away * np.float32(-9.5)) * np.float32(strong)
         halo += np.exp(away * np.float32(-34)) * np.float32(strong * 1.3)
+        halo = stage.enlarge(halo)
         for channel in range(3):
             image[channel] += halo * light.glow[channel]
-            image[channel] += disc * (light.sun[channel] * np.float32(0.75 if light.moon else 1.6))
+        radius = 0.03 if light.moon else 0.042
+        left, right = (int(np.clip(stage.column(u + side * radius) + side * 2, 0, stage.width)) for side in (-1, 1))
+        top, low = (int(np.clip(stage.row(v + side * radius) + side * 2, 0, stage.height)) for side in (-1, 1))
+        near = np.sqrt((stage.u[:, left:right] - np.float32(u)) ** 2 + (stage.v[top:low] - np.float32(v)) ** 2)
+        disc = np.clip((np.float32(radius) - near) * np.float32(stage.unit / 1.6) + 0.5, 0, 1)
+        for channel in range(3):
+            image[channel, top:low, left:right] += disc * (light.sun[channel] * np.float32(0.75 if light.moon else 1.6))
 
     def _paint_clouds(self, image: Field, moment: Moment) -> None:
         light, rows = self._stage.light, self._rows

@@ -5,12 +5,12 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.random import Generator
-from PIL import Image
 
 from filmgate.renderer.camera import Moment
 from filmgate.renderer.noise import Field
 from filmgate.renderer.palette import Light
 from filmgate.renderer.prompt import Direction
+from filmgate.renderer.scale import Enlarger
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Stage:
     v: Field
     unit: float
     seconds: float
+    enlarge: Enlarger
 
     @property
     def bottom(self) -> float:
@@ -51,11 +52,6 @@ class Stage:
         width, height = max(8, self.width // factor), max(8, self.height // factor)
         return make_stage((width, height), self.direction, self.light, self.ramp, self.rng, self.seconds)
 
-    def enlarge(self, field: Field) -> Field:
-        """Scale a coarse field up to the size of the stage."""
-        picture = Image.fromarray(np.ascontiguousarray(field, np.float32))
-        return np.asarray(picture.resize((self.width, self.height), Image.Resampling.BICUBIC))
-
 
 def make_stage(
     size: tuple[int, int], direction: Direction, light: Light, ramp: Field, rng: Generator, seconds: float
@@ -65,7 +61,7 @@ def make_stage(
     unit = float(np.sqrt(width * height))
     u = ((np.arange(width, dtype=np.float32) + 0.5 - width / 2) / unit)[None, :].astype(np.float32)
     v = ((np.arange(height, dtype=np.float32) + 0.5 - height / 2) / unit)[:, None].astype(np.float32)
-    return Stage(width, height, direction, light, ramp, rng, u, v, unit, seconds)
+    return Stage(width, height, direction, light, ramp, rng, u, v, unit, seconds, Enlarger(width, height))
 
 
 class Scene(Protocol):

@@ -62,8 +62,8 @@ class Massif:
         y = depth * 260
         gully = sample(grain, x + y * 0.35 * np.float32(sun_side), y * 0.45)
         skew = depth * 120 + gully * 26 * (0.15 + depth)
-        left = soft[(column + skew).astype(np.int32) & (_RING - 1)]
-        right = soft[(column - skew + _RING).astype(np.int32) & (_RING - 1)]
+        left = soft[(column + skew).astype(np.intp) & (_RING - 1)]
+        right = soft[(column - skew + _RING).astype(np.intp) & (_RING - 1)]
         facing = np.tanh((left + right) * 0.55 * np.float32(-sun_side) + gully * 0.55)
         lit = np.clip(0.46 + 0.38 * facing + 0.05 * gully, 0, 1)
         altitude = crest[None, :] - depth * _DEPTH_UNITS / max(self._shape.height, 0.05)
@@ -99,9 +99,9 @@ class Massif:
         rows = np.arange(top, low, dtype=np.float32)[:, None]
         below = rows - crest[None, :]
         per_row = _DEPTH / _DEPTH_UNITS / stage.unit / plane.scale(view)
-        depth = np.clip(below * np.float32(per_row), 0, _DEPTH - 1).astype(np.int32)
-        column = np.mod((u.astype(np.float64) + 3.0) * _PER_UNIT, _RING).astype(np.int32)
-        tone = self._faces.ravel().take(depth * _RING + column[None, :])
+        depth = np.clip(below * np.float32(per_row), 0, _DEPTH - 1).astype(np.intp)
+        column = np.mod((u.astype(np.float64) + 3.0) * _PER_UNIT, _RING).astype(np.intp)
+        tone = self._faces.ravel().take(depth * _RING + column[None, :], mode="clip")
         cover = np.clip(below + 0.5, 0, 1)
         light = stage.light
         veil = light.haze * 0.7 + light.low * 0.3
@@ -110,7 +110,7 @@ class Massif:
         part = part * part * np.float32(mist)
         for channel in range(3):
             area = image[channel, top:low]
-            body = self._lut[channel].take(tone)
+            body = self._lut[channel].take(tone, mode="clip")
             body += (veil[channel] - body) * part
             body -= area
             body *= cover

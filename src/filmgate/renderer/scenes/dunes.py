@@ -63,10 +63,10 @@ class _Dune:
         below = (rows - crest) / (unit * np.float32(plane.scale(view)))
         tone = self._tone(below, place)
         cover = np.clip(rows - crest + 0.5, 0, 1)
-        index = np.clip(tone * 511, 0, 511).astype(np.int32)
+        index = np.clip(tone * 511, 0, 511).astype(np.intp)
         for channel in range(3):
             area = image[channel, top:]
-            area += (self._lut[channel].take(index) - area) * cover
+            area += (self._lut[channel].take(index, mode="clip") - area) * cover
 
     def _tone(self, below: Field, place: Field) -> Field:
         """Light the sand: shade under the wandering brink, ripples along the lit flank."""

@@ -8,7 +8,7 @@ from filmgate.renderer.camera import Moment
 from filmgate.renderer.noise import Field, sample, smoothstep, texture
 from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.palette import table, tinted
-from filmgate.renderer.points import bloom, splat
+from filmgate.renderer.points import Bloom, splat
 from filmgate.renderer.stage import Stage
 
 
@@ -20,6 +20,7 @@ class Fire:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._bloom = Bloom(stage, 0.5, 0.4)
         rng = stage.rng
         told = stage.direction
         self._lava = told.mentions("lava", "magma", "eruption", "volcano", "hell")
@@ -43,7 +44,7 @@ class Fire:
         else:
             self._flames(image, moment)
         self._embers(image, moment)
-        bloom(image, self._stage, 0.5, 0.4)
+        self._bloom.paint(image)
 
     def _flames(self, image: Field, moment: Moment) -> None:
         stage, view, s, time = self._stage, moment.view, self._shift, moment.time
@@ -68,10 +69,10 @@ class Fire:
         heat = body * np.float32(0.95) + ragged * np.clip(0.35 + up * 2.6, 0.3, 1.3) - np.float32(0.22)
         heat = np.clip(heat, 0, 1.15)
         heat = heat * heat * (3 - 2 * np.minimum(heat, 1.2)) * 0.9
-        index = (np.clip(heat, 0, 1) * 1023).astype(np.int32)
+        index = (np.clip(heat, 0, 1) * 1023).astype(np.intp)
         self._hearth(image, u, up, time)
         for channel in range(3):
-            image[channel] += self._ramp[channel].take(index) * np.float32(1.05)
+            image[channel] += self._ramp[channel].take(index, mode="clip") * np.float32(1.05)
 
     def _hearth(self, image: Field, u: Field, up: Field, time: float) -> None:
         """Paint the night around the fire and the logs it burns on."""
@@ -113,10 +114,10 @@ class Fire:
         pulse = 0.88 + 0.12 * np.sin(time * 0.9 + bend * 3)
         heat = np.clip(np.maximum(crack * 0.88, pool * 0.85) * pulse + crack * pool * 0.2, 0, 1)
         crust = np.clip(0.12 + 0.05 * fine + 0.04 * plate, 0.02, 0.4)
-        index = (np.clip(heat, 0, 0.97) * 1023).astype(np.int32)
+        index = (np.clip(heat, 0, 0.97) * 1023).astype(np.intp)
         far = np.exp(-lifted * 2.6) * np.float32(0.5)
         for channel in range(3):
-            image[channel] = self._ramp[channel].take(index) + crust * np.float32((0.09, 0.075, 0.08)[channel])
+            image[channel] = self._ramp[channel].take(index, mode="clip") + crust * np.float32((0.09, 0.075, 0.08)[channel])
             image[channel] += far * self._ramp[channel, 520]
 
     def _embers(self, image: Field, moment: Moment) -> None:

@@ -5,10 +5,10 @@ from typing import ClassVar
 import numpy as np
 
 from filmgate.renderer.camera import Moment
-from filmgate.renderer.noise import Field, strip
+from filmgate.renderer.noise import Field, frac, strip
 from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.palette import table, tinted
-from filmgate.renderer.points import Stars, bloom
+from filmgate.renderer.points import Bloom, Stars
 from filmgate.renderer.ridges import fade, fill, lookup
 from filmgate.renderer.stage import Stage
 
@@ -21,6 +21,7 @@ class Grid:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._bloom = Bloom(stage, 0.6, 0.3)
         self._horizon = stage.bottom * 0.12
         codes = ("#0a0320", "#2a0a52", "#8a1f7a", "#ff5fa2", "#ffd36e", "#ff2f8a", "#23d9ff")
         colours = [paint_light(code) for code in codes]
@@ -39,12 +40,12 @@ class Grid:
         stage, horizon = self._stage, self._horizon
         sky = table([self._zenith, self._upper, self._low, self._pink], 512)
         place = np.clip((stage.v + stage.bottom) / (horizon + stage.bottom), 0, 1) ** 1.5
-        image[:] = sky[:, (place * 430).astype(np.int32)]
+        image[:] = sky[:, (place * 430).astype(np.intp)]
         self._stars.paint(image, moment.time, 0.0, stage.row(horizon))
         self._sun(image, moment)
         self._mountains(image, moment)
         self._ground(image, moment)
-        bloom(image, stage, 0.6, 0.3)
+        self._bloom.paint(image)
 
     def _sun(self, image: Field, moment: Moment) -> None:
         stage = self._stage
@@ -55,11 +56,11 @@ class Grid:
         cover = np.clip((radius - away) * np.float32(stage.unit) + 0.5, 0, 1)
         part = np.clip((v / radius + 1) * 0.5, 0, 1)
         # The slits widen downwards and creep, so the sun never stands still.
-        phase = np.mod(part * 11 - np.float32(moment.time * 0.25), 1.0)
+        phase = frac(part * 11 - np.float32(moment.time * 0.25))
         slit = np.clip((np.abs(phase - 0.5) - (0.5 - part * 0.3 + 0.06)) * 14, 0, 1)
         cover *= np.where(part > 0.42, 1 - slit, 1.0)
         halo = np.exp(-np.maximum(away - radius, 0) * 7) * np.float32(0.4)
-        tone = self._disc[:, ((1 - part[:, 0]) * 255).astype(np.int32)][:, :, None] * np.float32(1.25)
+        tone = self._disc[:, ((1 - part[:, 0]) * 255).astype(np.intp)][:, :, None] * np.float32(1.25)
         for channel in range(3):
             image[channel] += halo * self._line[channel] * 0.8
             image[channel] += (tone[channel] - image[channel]) * cover
@@ -89,8 +90,8 @@ class Grid:
         along = depth * 9 - np.float32(0) + np.float32(moment.time * 1.5 + view.ahead * 3)
         pixel_x = depth * np.float32(9 / stage.unit)
         pixel_y = depth / below * np.float32(9 / stage.unit)
-        across = np.abs(np.mod(x + 0.5, 1.0) - 0.5)
-        forward = np.abs(np.mod(along + 0.5, 1.0) - 0.5)
+        across = np.abs(frac(x + 0.5) - 0.5)
+        forward = np.abs(frac(along + 0.5) - 0.5)
         wide_x, wide_y = np.float32(0.022) + pixel_x * 0.8, np.float32(0.022) + pixel_y * 0.8
         line = np.exp(-((across / wide_x) ** 2)) * np.clip(0.04 / pixel_x, 0.12, 1)
         line = np.maximum(line, np.exp(-((forward / wide_y) ** 2)) * np.clip(0.04 / pixel_y, 0.04, 1))

@@ -60,9 +60,9 @@ class Ink:
         if self._paper:
             self._on_paper(image, tone)
             return
-        index = (tone * size).astype(np.int32)
+        index = (tone * size).astype(np.intp)
         for channel in range(3):
-            image[channel] = ramp[channel].take(index)
+            image[channel] = ramp[channel].take(index, mode="clip")
 
     def _on_paper(self, image: Field, tone: Field) -> None:
         """Let the ink darken pale water instead of glowing in the dark."""
@@ -70,8 +70,8 @@ class Ink:
         size = ramp.shape[1] - 1
         paper = paint_light("#efe6d4")
         dense = smoothstep(0.28, 0.8, tone)
-        index = ((0.78 - dense * 0.62) * size).astype(np.int32)
+        index = ((0.78 - dense * 0.62) * size).astype(np.intp)
         cover = smoothstep(0.2, 0.55, tone)
         for channel in range(3):
-            ink = ramp[channel].take(index)
+            ink = ramp[channel].take(index, mode="clip")
             image[channel] = paper[channel] * 0.92 + (ink - paper[channel] * 0.92) * cover

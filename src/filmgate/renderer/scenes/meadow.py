@@ -73,9 +73,9 @@ class _Grass:
             up = (base[None, :] - stage.v[top:low]) / scale
             part = np.clip(up / np.float32(self._tall), 0, 1.2)
             place = (u[None, :] - sway[None, :] * part * part) * np.float32(_PER_UNIT)
-            at = place.astype(np.int32)
-            height = self._blades.take(at & (_RING - 1))
-            height += (self._blades.take((at + 1) & (_RING - 1)) - height) * (place - at)
+            at = place.astype(np.intp)
+            height = self._blades.take(at & (_RING - 1), mode="clip")
+            height += (self._blades.take((at + 1) & (_RING - 1), mode="clip") - height) * (place - at)
             sharp = np.float32(stage.unit * 0.55)
             cover = np.clip((height - up) * sharp * scale + 0.5, 0, 1)
             # Each blade catches the light near its tip.

@@ -80,12 +80,12 @@ class Nebula:
         ramp = stage.ramp
         size = ramp.shape[1] - 1
         tone = np.clip(body * (1.05 - 0.55 * dust), 0, 1)
-        first = (tone * size * 0.94).astype(np.int32)
+        first = (tone * size * 0.94).astype(np.intp)
         glow = body * body * np.clip(0.5 - 0.4 * bend, 0, 1) * (1 - dust * 0.6)
         other = ramp[:, ::-1][:, int(size * (0.35 + 0.2 * self._hue))][[2, 0, 1]]
         core = np.exp(-((stage.u * 1.6) ** 2 + (stage.v * 2.0) ** 2)) * tone
         for channel in range(3):
-            image[channel] = ramp[channel].take(first) * (0.5 + 0.75 * tone)
+            image[channel] = ramp[channel].take(first, mode="clip") * (0.5 + 0.75 * tone)
             image[channel] += glow * other[channel] * np.float32(0.55)
             image[channel] += core * core * ramp[channel, -1] * np.float32(0.5)
 
@@ -114,8 +114,8 @@ class Nebula:
         body *= 1 - 0.5 * lane**4 * smoothstep(0.03, 0.12, radius) * np.clip(0.7 + 0.4 * fine, 0, 1)
         knots = np.clip(fine - 1.25, 0, 2) * arm * disc * np.float32(1.6)
         bulge = np.exp(-radius * 20) * np.float32(1.5) + np.exp(-radius * 8) * np.float32(0.35)
-        index = (np.clip(body * 1.15, 0, 0.86) * size).astype(np.int32)
+        index = (np.clip(body * 1.15, 0, 0.86) * size).astype(np.intp)
         for channel in range(3):
-            image[channel] = ramp[channel].take(index) * np.clip(body * 1.6 + 0.25, 0, 1.3)
+            image[channel] = ramp[channel].take(index, mode="clip") * np.clip(body * 1.6 + 0.25, 0, 1.3)
             image[channel] += knots * ramp[channel, int(size * 0.7)]
             image[channel] += bulge * (np.float32((1.25, 0.98, 0.66)[channel]) + ramp[channel, -1] * 0.2)

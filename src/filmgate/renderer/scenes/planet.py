@@ -84,8 +84,8 @@ class Planet:
             bands = np.sin(latitude * 0.145 + swirl * np.float32(0.55)) * 0.6 + np.sin(latitude * 0.33 + fine * 0.35) * 0.4
             part = np.clip(0.5 + bands * 0.42 + fine * 0.06, 0, 1)
             ramp = self._stage.ramp
-            index = ((0.3 + part * 0.58) * (ramp.shape[1] - 1)).astype(np.int32)
-            return tuple(ramp[channel].take(index) for channel in range(3))
+            index = ((0.3 + part * 0.58) * (ramp.shape[1] - 1)).astype(np.intp)
+            return tuple(ramp[channel].take(index, mode="clip") for channel in range(3))
         land = sample(self._land, longitude * 0.8 + np.float32(s[0]), latitude * 0.8 + np.float32(s[1]))
         land += 0.35 * sample(self._cloud, longitude * 2.4 + np.float32(s[2]), latitude * 2.4)
         shore = smoothstep(0.05, 0.25, land)

@@ -88,11 +88,11 @@ class Rain:
         rows = np.arange(stage.height, dtype=np.float32)[:, None]
         columns = np.arange(stage.width, dtype=np.float32)[None, :]
         behind = [stage.enlarge(soft[channel]) for channel in range(3)]
-        y = np.clip(rows + maps[1], 0, stage.height - 1).astype(np.int32)
-        x = np.clip(columns + maps[0], 0, stage.width - 1).astype(np.int32)
+        y = np.clip(rows + maps[1], 0, stage.height - 1).astype(np.intp)
+        x = np.clip(columns + maps[0], 0, stage.width - 1).astype(np.intp)
         index = y * stage.width + x
         for channel in range(3):
-            np.multiply(behind[channel].ravel().take(index), maps[2], out=image[channel])
+            np.multiply(behind[channel].ravel().take(index, mode="clip"), maps[2], out=image[channel])
         self._streaks.paint(image, moment)
 
     def _run(self, maps: tuple[Field, Field, Field], drop: _Drop, time: float) -> None:
@@ -116,7 +116,7 @@ class Rain:
         place = np.clip((soft.v + soft.v[-1]) / (2 * soft.v[-1]), 0, 1)
         u, v = soft.u * 60 + np.float32(moment.time * 0.8), soft.v * 90
         murk = sample(self._tile, u, v) * np.float32(0.05)
-        index = (np.clip(place + murk, 0, 1) * 511).astype(np.int32)
+        index = (np.clip(place + murk, 0, 1) * 511).astype(np.intp)
         back = self._sky[:, index]
         x = ((self._at[0] + moment.time * self._speed - view.x * 0.25) % 1.1 - 0.05) * soft.width
         y = (0.34 + self._at[1] * 0.5) * soft.height

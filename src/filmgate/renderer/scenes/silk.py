@@ -62,7 +62,7 @@ class Silk:
         facing = (slope_x * np.float32(-0.52) + slope_y * np.float32(-0.62) + np.float32(0.5)) * normal
         body = np.clip(facing * np.float32(0.5) + np.float32(0.36) + height * np.float32(0.075), 0, 1)
         tone = (body * body * (3 - 2 * body)) * np.float32(0.86)
-        index = (tone * np.float32(stage.ramp.shape[1] - 1)).astype(np.int32)
+        index = (tone * np.float32(stage.ramp.shape[1] - 1)).astype(np.intp)
         half = (slope_x * np.float32(-0.38) + slope_y * np.float32(-0.3) + np.float32(0.62)) * normal
         gloss = np.clip(half, 0, 1)
         gloss = gloss * gloss
@@ -70,5 +70,5 @@ class Silk:
         gloss = gloss * gloss * gloss * np.float32(self._shine)
         bright = stage.ramp[:, -1]
         for channel in range(3):
-            image[channel] = stage.ramp[channel].take(index)
+            image[channel] = stage.ramp[channel].take(index, mode="clip")
             image[channel] += gloss * bright[channel] * np.float32(0.35)

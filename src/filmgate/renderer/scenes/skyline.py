@@ -9,7 +9,7 @@ from filmgate.renderer.camera import Moment
 from filmgate.renderer.mirror import Mirror
 from filmgate.renderer.noise import Field
 from filmgate.renderer.palette import light as paint_light
-from filmgate.renderer.points import bloom, splat
+from filmgate.renderer.points import Bloom, splat
 from filmgate.renderer.ridges import Plane, lookup
 from filmgate.renderer.sky import Sky
 from filmgate.renderer.stage import Stage
@@ -83,18 +83,18 @@ class _Row:
         rows = np.arange(top, low, dtype=np.float32)[:, None]
         scale = np.float32(_PER_UNIT / stage.unit / plane.scale(view))
         ground = stage.row(float(plane.v(foot, view)))
-        floor = np.clip((ground - rows) * scale, 0, _ROWS - 1).astype(np.int32)
-        column = np.mod(u.astype(np.float64) * _PER_UNIT, _RING).astype(np.int32)[None, :]
+        floor = np.clip((ground - rows) * scale, 0, _ROWS - 1).astype(np.intp)
+        column = np.mod(u.astype(np.float64) * _PER_UNIT, _RING).astype(np.intp)[None, :]
         # Two neighbours averaged keep the windows from crawling.
         base = floor * _RING
-        tone = self._front.ravel().take(base + column).astype(np.int32)
-        tone += self._front.ravel().take(base + ((column + 1) & (_RING - 1)))
+        tone = self._front.ravel().take(base + column, mode="clip").astype(np.intp)
+        tone += self._front.ravel().take(base + ((column + 1) & (_RING - 1)), mode="clip")
         tone >>= 1
         cover = np.clip(rows - crest[None, :] + 0.5, 0, 1)
         mist = np.clip(1 - (ground - rows) / (unit * 0.16), 0, 1) ** 2 * np.float32(0.35)
         for channel in range(3):
             area = image[channel, top:low]
-            body = self._lut[channel].take(tone)
+            body = self._lut[channel].take(tone, mode="clip")
             body += (self._veil[channel] - body) * mist
             area += (body - area) * cover
 
@@ -107,6 +107,7 @@ class Skyline:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._bloom = Bloom(stage, 0.32, 0.45)
         rng = stage.rng
         horizon = stage.bottom * 0.34
         self._horizon = horizon
@@ -134,7 +135,7 @@ class Skyline:
             self._traffic(image, moment)
         self._mirror.paint(image, moment)
         if self._night:
-            bloom(image, self._stage, 0.32, 0.45)
+            self._bloom.paint(image)
 
     def _traffic(self, image: Field, moment: Moment) -> None:
         stage = self._stage

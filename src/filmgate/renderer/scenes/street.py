@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from filmgate.renderer.buildings import facade, front_colours, halve
 from filmgate.renderer.camera import Moment
-from filmgate.renderer.noise import Field, sample, smoothstep, texture
+from filmgate.renderer.noise import Field, frac, sample, smoothstep, texture
 from filmgate.renderer.palette import light as paint_light
-from filmgate.renderer.points import bloom, splat
+from filmgate.renderer.points import Bloom, splat
 from filmgate.renderer.sky import Sky
 from filmgate.renderer.stage import Stage
 
@@ -48,9 +48,9 @@ class _Front:
         code = self._levels[level]
         rows, columns = code.shape
         scale = 1 / (1 << level)
-        x = np.mod(along * np.float32(_TEXELS * scale), columns).astype(np.int32) % columns
-        y = np.clip(height * np.float32(_TEXELS * scale), 0, rows - 1).astype(np.int32)
-        return code.ravel().take(y * columns + x[None, :])
+        x = np.mod(along * np.float32(_TEXELS * scale), columns).astype(np.intp) % columns
+        y = np.clip(height * np.float32(_TEXELS * scale), 0, rows - 1).astype(np.intp)
+        return code.ravel().take(y * columns + x[None, :], mode="clip")
 
 
 class Street:
@@ -61,6 +61,7 @@ class Street:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._bloom = Bloom(stage, 0.5 if stage.direction.time in ("night", "dusk") else 0.15, 0.4)
         rng = stage.rng
         told = stage.direction
         self._night = told.time in ("night", "dusk")
@@ -106,7 +107,7 @@ class Street:
         self._walls(image, du, dv, wall_z, travel)
         self._asphalt(image, (du, dv, wall_z), moment, travel)
         self._traffic(image, moment)
-        bloom(image, stage, 0.5 if self._night else 0.15, 0.4)
+        self._bloom.paint(image)
 
     def _walls(self, image: Field, du: Field, dv: Field, wall_z: Field, travel: float) -> None:
         stage = self._stage
@@ -120,10 +121,10 @@ class Street:
             z = wall_z[start:end]
             height = np.float32(_EYE) - dv[:low_row] * z
             along = z + np.float32(travel)
-            ring = (np.mod(along * np.float32(_TEXELS), _COLUMNS)).astype(np.int32) % _COLUMNS
+            ring = (np.mod(along * np.float32(_TEXELS), _COLUMNS)).astype(np.intp) % _COLUMNS
             code = np.empty(height.shape, np.int32)
             footprint = z * z / np.float32(_WALL) * np.float32(_TEXELS / stage.unit)
-            level = np.clip(np.log2(np.maximum(footprint, 1.0)), 0, 3).astype(np.int32)
+            level = np.clip(np.log2(np.maximum(footprint, 1.0)), 0, 3).astype(np.intp)
             for step in range(4):
                 pick = np.nonzero(level == step)[0]
                 if pick.size:
@@ -136,7 +137,7 @@ class Street:
             shade = np.clip(1.25 - height * np.float32(0.45), 0.35, 1.3) if self._night else np.float32(1.0)
             part = fog[start:end]
             for channel in range(3):
-                body = self._lut[channel].take(code) * shade
+                body = self._lut[channel].take(code, mode="clip") * shade
                 body += (self._veil[channel] - body) * part
                 area = image[channel, :low_row, start:end]
                 area += (body - area) * cover
@@ -159,7 +160,7 @@ class Street:
         index: list[NDArray[np.int32]] = []
         for stretch, jitter in ((1.0, 0.6), (0.8, -1.0), (1.25, 1.3)):
             mirrored = vanish_row + (2 * contact - below * np.float32(stretch) + blur * np.float32(jitter)) * unit
-            index.append(np.clip(mirrored, 0, stage.height - 1).astype(np.int32) * stage.width + columns)
+            index.append(np.clip(mirrored, 0, stage.height - 1).astype(np.intp) * stage.width + columns)
         puddle = smoothstep(-0.6, 1.4, sample(self._tile, x * 40, (depth + np.float32(travel)) * 36) + rough * 0.25)
         shine = np.float32(self._wet) * (0.45 + 0.55 * puddle) * np.clip(1.05 - below * 0.9, 0.3, 1)
         mark = self._marks(x, depth, travel)
@@ -168,7 +169,7 @@ class Street:
         fog = 1 - np.exp(-depth * np.float32(0.11))
         for channel in range(3):
             flat = image[channel].ravel()
-            mirror = (flat.take(index[0]) + flat.take(index[1]) + flat.take(index[2])) * np.float32(1 / 3)
+            mirror = (flat.take(index[0], mode="clip") + flat.take(index[1], mode="clip") + flat.take(index[2], mode="clip")) * np.float32(1 / 3)
             body = base[channel] * (1 + rough * np.float32(0.07)) + mark * (base[channel] * 1.4 + 0.05)
             body += mirror * shine
             body += (self._veil[channel] - body) * fog

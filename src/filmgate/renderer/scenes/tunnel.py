@@ -5,8 +5,8 @@ from typing import ClassVar
 import numpy as np
 
 from filmgate.renderer.camera import Moment
-from filmgate.renderer.noise import Field, sample, smoothstep, texture
-from filmgate.renderer.points import bloom
+from filmgate.renderer.noise import Field, frac, sample, smoothstep, texture
+from filmgate.renderer.points import Bloom
 from filmgate.renderer.stage import Stage
 
 
@@ -18,6 +18,7 @@ class Tunnel:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._bloom = Bloom(stage, 0.55, 0.35)
         rng = stage.rng
         self._tile = texture(rng, 512, 1.5, 0.4)
         self._portal = stage.direction.mentions("portal", "gateway", "vortex", "wormhole", "portail", "портал")
@@ -43,15 +44,15 @@ class Tunnel:
             self._ring(image, shaped, angle + turn, time)
         else:
             self._tube(image, shaped, angle + turn, time)
-        bloom(image, stage, 0.55, 0.35)
+        self._bloom.paint(image)
 
     def _tube(self, image: Field, radius: Field, angle: Field, time: float) -> None:
         ramp = self._stage.ramp
         depth = np.float32(0.32) / radius
         along = depth + np.float32(time * 1.15)
         sector = angle * np.float32(self._sides / np.pi) + depth * np.float32(0.22 * self._spin)
-        rings = np.abs(np.mod(along, 1.0) - 0.5) * 2
-        beams = np.abs(np.mod(sector, 1.0) - 0.5) * 2
+        rings = np.abs(frac(along) - 0.5) * 2
+        beams = np.abs(frac(sector) - 0.5) * 2
         thin = 0.05 + depth * np.float32(0.018)
         line = np.exp(-(((1 - rings) / (thin * 1.6)) ** 2))
         beam = np.exp(-(((1 - beams) / (thin * 1.1)) ** 2))
@@ -60,11 +61,11 @@ class Tunnel:
         pulse = 0.65 + 0.35 * np.sin(np.floor(along) * np.float32(2.4) + np.float32(self._phase[3]))
         fog = np.exp(-depth * np.float32(0.42))
         hue = np.clip(0.5 + 0.22 * np.sin(along * 0.7 + np.float32(self._phase[4])) + wall * 0.06, 0.2, 0.95)
-        index = (hue * (ramp.shape[1] - 1)).astype(np.int32)
+        index = (hue * (ramp.shape[1] - 1)).astype(np.intp)
         shine = (line * pulse * 1.5 + beam * 0.8 + halo + np.clip(0.03 + wall * 0.03, 0, 1)) * fog
         core = np.exp(-radius * 9) * 1.1 + np.exp(-radius * 30) * 2.2
         for channel in range(3):
-            image[channel] = ramp[channel].take(index) * shine
+            image[channel] = ramp[channel].take(index, mode="clip") * shine
             image[channel] += core * (ramp[channel, -1] * 0.5 + ramp[channel, -300] * 0.5)
             image[channel] += ramp[channel, 90]
 
@@ -84,9 +85,9 @@ class Tunnel:
         flame = np.clip(0.55 + 0.38 * smoke + 0.3 * wisp, 0, 2)
         depth = smoothstep(0.0, 0.3, radius)
         tone = np.clip(outside * flame * 0.72 + inside * (0.25 + 0.4 * flame) * depth + rim * 0.35, 0, 1)
-        index = (tone * size).astype(np.int32)
+        index = (tone * size).astype(np.intp)
         hearts = np.exp(-radius * 26) * 1.4
         for channel in range(3):
-            image[channel] = ramp[channel].take(index)
+            image[channel] = ramp[channel].take(index, mode="clip")
             image[channel] += rim * (0.55 + 0.25 * flame) * ramp[channel, -1] * 0.8
             image[channel] += hearts * ramp[channel, -200]

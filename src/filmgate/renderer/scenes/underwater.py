@@ -8,7 +8,7 @@ from filmgate.renderer.camera import Moment
 from filmgate.renderer.noise import Field, ring_at, sample, strip, texture
 from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.palette import table, tinted
-from filmgate.renderer.points import bloom, splat
+from filmgate.renderer.points import Bloom, splat
 from filmgate.renderer.ridges import fade, fill, lookup
 from filmgate.renderer.stage import Stage
 
@@ -21,6 +21,7 @@ class Underwater:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._bloom = Bloom(stage, 0.3, 0.5)
         rng = stage.rng
         told = stage.direction
         codes = ("#eafcf2", "#7fe0e4", "#1f9dc0", "#0d5f93", "#083a68", "#041d3d")
@@ -45,7 +46,7 @@ class Underwater:
         stage, view = self._stage, moment.view
         part = np.clip((stage.v + stage.bottom) / (2 * stage.bottom) + view.y * 0.3, 0, 1)
         side = np.abs(stage.u - np.float32(self._sun)) * np.float32(0.28)
-        index = (np.clip(part * 0.86 + side + 0.06, 0, 1) * 511).astype(np.int32)
+        index = (np.clip(part * 0.86 + side + 0.06, 0, 1) * 511).astype(np.intp)
         image[:] = self._water[:, index]
         self._shafts(image, moment)
         for place in range(3):
@@ -53,7 +54,7 @@ class Underwater:
             if place == 1:
                 self._swim(image, moment)
         self._drift(image, moment)
-        bloom(image, stage, 0.3, 0.5)
+        self._bloom.paint(image)
 
     def _shafts(self, image: Field, moment: Moment) -> None:
         soft, time = self._soft, moment.time

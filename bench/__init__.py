@@ -1,0 +1,1 @@
+"""Measure filmgate, and beside it, in the same run, what it is compared with."""
