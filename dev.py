@@ -29,13 +29,17 @@ GATED_COVERAGE = 90
 
 CHECKS: dict[str, list[str] | Callable[[Path], list[str]]] = {
     "lint": tool("ruff", "check", "--quiet", "--output-format=concise"),
-    "format": tool("ruff", "format", "--check"),
+    "format": tool("ruff", "format", "--check", "--output-format=concise"),
     "types": tool("basedpyright"),
     "layers": tool("lint-imports", "--no-logo"),
     "length": checks.too_long,
     "lock": checks.old_lock,
     "words": checks.forbidden_words,
 }
+
+
+WIDE = {"COLUMNS": "160"}
+"""Keeps a tool that takes its output for an 80-column terminal from breaking lines."""
 
 
 def demo(args: list[str]) -> int:
@@ -87,7 +91,12 @@ def passes(name: str, check_of_name: list[str] | Callable[[Path], list[str]]) ->
         passed = not findings
     else:
         done = subprocess.run(
-            check_of_name, cwd=ROOT, env=bootstrap.environment(), capture_output=True, text=True, check=False
+            check_of_name,
+            cwd=ROOT,
+            env=bootstrap.environment() | WIDE,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         findings = [done.stdout.rstrip(), done.stderr.rstrip()]
         passed = done.returncode == 0

@@ -30,6 +30,7 @@ from filmgate.infrastructure.migrations import migrate, read_migrations
 from filmgate.infrastructure.notifications import Notifications
 from filmgate.infrastructure.nudge import Nudge
 from filmgate.infrastructure.storage import LocalStore
+from filmgate.infrastructure.telemetry import set_up_logging
 from filmgate.providers import PROVIDERS
 from filmgate.providers.catalogue import read_catalogue
 from filmgate.repositories.attempts import AttemptRepository
@@ -58,6 +59,8 @@ from filmgate.services.videos import VideoService
 from filmgate.services.watching import WatchingService
 from filmgate.settings import Settings
 from filmgate.worker import Identity, Worker
+
+__all__ = ["Gate", "open_database", "open_gate", "open_keys", "open_projector", "set_up_logging"]
 
 _log = structlog.get_logger(__name__)
 
@@ -111,6 +114,28 @@ async def open_database(settings: Settings) -> AsyncGenerator[tuple[Database, in
         schema = read_migrations(MIGRATIONS)
         await migrate(database, schema)
         yield database, len(schema)
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncGenerator[KeyService, None]:
+    """Open the database for nothing but its keys."""
+    async with open_database(settings) as (database, _):
+        yield KeyService(KeyRepository(database), None)
+
+
+@asynccontextmanager
+async def open_projector() -> AsyncGenerator[Callable[[Path], Awaitable[float]], None]:
+    """Yield a check that plays a film to its end and returns its seconds, or raises MediaUnreadable."""
+    pool = media_pool(1)
+    media = Media(pool)
+
+    async def play(film: Path) -> float:
+        return (await media.probe(film)).seconds
+
+    try:
+        yield play
+    finally:
+        await pool.close()
 
 
 @asynccontextmanager

@@ -47,8 +47,8 @@ VIOLATIONS = {
     "the worker imports a provider": Change(
         "closed-presentation", {"worker.py": "import filmgate.providers"}
     ),
-    "cli imports infrastructure": Change(
-        "closed-presentation", {"cli/odd.py": "import filmgate.infrastructure"}
+    "api imports infrastructure": Change(
+        "closed-presentation", {"api/odd.py": "import filmgate.infrastructure"}
     ),
     "the page imports the renderer": Change(
         "closed-presentation", {"web/__init__.py": "", "web/odd.py": "import filmgate.renderer"}

@@ -123,8 +123,12 @@ class VideoQuery(Struct, rename="camel", forbid_unknown_fields=True, kw_only=Tru
     q: Annotated[str, Meta(max_length=500, description="Only those whose prompt contains this.")] | None = (
         None
     )
-    created_after: Annotated[Moment, Meta(description=f"Only later ones{_ZONE}.")] | None = None
-    created_before: Annotated[Moment, Meta(description=f"Only earlier ones{_ZONE}.")] | None = None
+    created_after: (
+        Annotated[Moment, Meta(description=f"Only those of this moment or later{_ZONE}.")] | None
+    ) = None
+    created_before: Annotated[Moment, Meta(description=f"Only those before this moment{_ZONE}.")] | None = (
+        None
+    )
     limit: Limit = 20
     cursor: Cursor | None = None
 

@@ -9,9 +9,9 @@ from time import monotonic
 import click
 
 from filmgate import __version__
+from filmgate.app import open_projector, set_up_logging
 from filmgate.cli.following import Follower, Job
 from filmgate.cli.running import Serving, first_of, run, serving, stop_on_signals
-from filmgate.infrastructure.telemetry import set_up_logging
 from filmgate.renderer.samples import SAMPLE_PROMPTS
 from filmgate.settings import Settings, default_data
 
@@ -47,7 +47,10 @@ async def _demo(settings: Settings, videos: int, *, open_browser: bool, exit_whe
         if open_browser:
             await asyncio.to_thread(webbrowser.open, here.address)
         films = settings.data / "films"
-        async with Follower(here.address, here.gate.api_key or "", films) as follower:
+        async with (
+            open_projector() as play,
+            Follower(here.address, here.gate.api_key or "", films, play) as follower,
+        ):
             began = monotonic()
             jobs = await follower.submit("Demo", [_row(number) for number in range(videos)])
             following = asyncio.create_task(follower.follow(jobs))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from filmgate.domain.errors import FilmgateError, MediaUnreadable
-from filmgate.infrastructure.media import Media, media_pool
 
 _PAUSE_SECONDS = 0.5
 _CHUNK = 1 << 20
@@ -48,11 +47,13 @@ class Job:
 class Follower:
     """A client of one gateway."""
 
-    def __init__(self, address: str, key: str, folder: Path) -> None:
+    def __init__(
+        self, address: str, key: str, folder: Path, play: Callable[[Path], Awaitable[float]]
+    ) -> None:
         self._address = address
         self._headers = {"Authorization": f"Bearer {key}"}
         self._folder = folder
-        self._media = Media(media_pool(1))
+        self._play = play
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(self._address, headers=self._headers)
@@ -63,7 +64,6 @@ class Follower:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.close()
-        await self._media.pool.close()
 
     async def submit(self, name: str, rows: Sequence[dict[str, object]]) -> list[Job]:
         """Submit a batch and return its jobs, in order."""
@@ -111,11 +111,11 @@ class Follower:
                     await asyncio.to_thread(stream.write, chunk)
         job.file, job.size = file, file.stat().st_size
         try:
-            probe = await self._media.probe(file)
+            job.film_seconds = await self._play(file)
         except MediaUnreadable as error:
             job.reason = str(error)
         else:
-            job.film_seconds, job.plays = probe.seconds, not probe.black
+            job.plays = True
 
 
 class _Lines:

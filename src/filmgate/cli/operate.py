@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from filmgate.app import open_database
+from filmgate.app import open_database, open_keys, set_up_logging
 from filmgate.cli.running import load_settings
 from filmgate.domain.errors import FilmgateError
-from filmgate.infrastructure.telemetry import set_up_logging
-from filmgate.repositories.keys import KeyRepository
 from filmgate.services.keys import KeyService
 
 T = TypeVar("T")
@@ -83,8 +81,8 @@ def revoke_key(key_id: str, data: Path | None) -> None:
 
 def _with_keys(data: Path | None, verb: Callable[[KeyService], Awaitable[T]]) -> T:
     async def work() -> T:
-        async with open_database(load_settings(data=data)) as (database, _):
-            return await verb(KeyService(KeyRepository(database), None))
+        async with open_keys(load_settings(data=data)) as service:
+            return await verb(service)
 
     return _run(work())
 

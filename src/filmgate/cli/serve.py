@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from filmgate import __version__
-from filmgate.app import open_gate
+from filmgate.app import open_gate, set_up_logging
 from filmgate.cli.running import Serving, first_of, load_settings, run, serving, stop_on_signals
-from filmgate.infrastructure.telemetry import set_up_logging
 from filmgate.settings import Settings
 
 _data = click.option(
