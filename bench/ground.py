@@ -81,8 +81,8 @@ class Postgres:
     def __enter__(self) -> "Postgres":
         """Start it."""
         self.dsn = self._runner.run(self._server.start())
-        self.pid = int(self.value("SELECT pg_backend_pid()", "postgres"))
-        self.pid = _parent(self.pid)
+        home = Path(str(self.value("SHOW data_directory", "postgres")))
+        self.pid = int((home / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -132,11 +132,6 @@ class Postgres:
     def pids(self) -> list[int]:
         """Return all its processes."""
         return tree(self.pid)
-
-
-def _parent(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return int(fields[1])
 
 
 def environment(**extra: str) -> dict[str, str]:

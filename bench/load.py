@@ -44,11 +44,11 @@ def find_wrk() -> str:
 
 
 def press(
-    server: Server, postgres: Postgres, script: str, seconds: float, ids: Path | None = None
+    server: Server, postgres: Postgres, script: str, seconds: int, ids: Path | None = None
 ) -> Window:
     """Keep 64 connections busy for so long; any answer that is not a success ends the benchmark."""
     command = [
-        find_wrk(), "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds:g}s",
+        find_wrk(), "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s",
         "--timeout", "10s", "--script", str(SCRIPTS / f"{script}.lua"), f"{server.url}{PATH}",
     ]  # fmt: skip
     env = {**os.environ, "BENCH_KEY": KEY, "BENCH_IDS": str(ids or "")}

@@ -16,7 +16,7 @@ _IDS = 5000
 
 def measure(cores: Cores, *, rounds: int, quick: bool) -> Result:
     """Take turns: creates of one, creates of the other, reads of one, reads of the other; and again."""
-    seconds = 1.5 if quick else 4.0
+    seconds = 2 if quick else 4
     with ExitStack() as stack:
         home = stack.enter_context(folder())
         postgres = stack.enter_context(Postgres(home / "postgres"))
@@ -28,13 +28,13 @@ def measure(cores: Cores, *, rounds: int, quick: bool) -> Result:
 
 
 def _take_turns(
-    postgres: Postgres, servers: Sequence[Server], home: Path, rounds: int, seconds: float
+    postgres: Postgres, servers: Sequence[Server], home: Path, rounds: int, seconds: int
 ) -> dict[str, dict[str, list[Window]]]:
     for server in servers:
-        press(server, postgres, "create", 1.5)
+        press(server, postgres, "create", 2)
     ids = {server.name: _ids_of(postgres, server, home) for server in servers}
     for server in servers:
-        press(server, postgres, "read", 1.0, ids[server.name])
+        press(server, postgres, "read", 1, ids[server.name])
     windows: dict[str, dict[str, list[Window]]] = {
         kind: {server.name: [] for server in servers} for kind in ("create", "read")
     }
@@ -60,7 +60,7 @@ def _ids_of(postgres: Postgres, server: Server, home: Path) -> Path:
     return path
 
 
-def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: float) -> Result:
+def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: int) -> Result:
     rows: list[list[str]] = []
     targets: list[Target] = []
     for kind, of_server in windows.items():
@@ -95,7 +95,7 @@ def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: 
     rounds = len(windows["create"]["filmgate"])
     text = (
         f"{CONNECTIONS} connections, one committed row per create, key checked and body validated, one log line "
-        f"per request; {where}; medians of {rounds} windows of {seconds:g} s each, taken in turns; ratios are "
+        f"per request; {where}; medians of {rounds} windows of {seconds} s each, taken in turns; ratios are "
         "medians of the ratios of neighbouring windows. The peer commits each create by itself; filmgate "
         "commits those that arrive together in one statement.\n\n"
         + table(
@@ -105,3 +105,7 @@ def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: 
     )
     raw = {kind: {name: [asdict(w) for w in ws] for name, ws in of.items()} for kind, of in windows.items()}
     return Result("Creates and reads", text, {"windows": raw, "load": load()}, targets)
+
+
+def _middle(windows: Sequence[Window], name: str) -> float:
+    return median([getattr(window, name) for window in windows])

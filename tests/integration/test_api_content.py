@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 VIDEOS = "/api/v1/videos"
+LINKS = {"videoUrl": "video/mp4", "thumbnailUrl": "image/webp", "spritesheetUrl": "image/webp"}
 _RENDER_SECONDS = 60
 
 

@@ -1,4 +1,4 @@
-"""What HTTP itself demands: keys, methods, types, sizes, ids, logs; the same on the quick lane and beside it."""
+"""What HTTP itself demands, on the quick lane and beside it: keys, methods, types, sizes, ids, logs."""
 
 import json
 from collections.abc import AsyncIterator

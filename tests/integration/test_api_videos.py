@@ -13,6 +13,7 @@ pytestmark = pytest.mark.anyio
 
 VIDEOS = "/api/v1/videos"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+NOWHERE = new_id("job")
 MISSION = {
     "prompt": "A serene lake at sunset with mountains in the background",
     "duration": 5,

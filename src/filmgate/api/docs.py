@@ -29,10 +29,10 @@ _PAGE_HEADERS: Final = {
     "cache-control": "no-cache",
 }
 _FILES: Final = {
-    "swagger-ui-bundle.js": ("vendor/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
-    "swagger-ui.css": ("vendor/swagger-ui.css", "text/css; charset=utf-8"),
-    "docs.js": ("docs.js", "text/javascript; charset=utf-8"),
-    "docs.css": ("docs.css", "text/css; charset=utf-8"),
+    "swagger-ui-bundle.js": ("vendor/swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": ("vendor/swagger-ui.css", "text/css"),
+    "docs.js": ("docs.js", "text/javascript"),
+    "docs.css": ("docs.css", "text/css"),
 }
 
 
@@ -53,13 +53,13 @@ async def retrieve_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 async def retrieve_docs() -> Response[bytes]:
     """Give the page that Swagger UI runs in."""
     body, _ = await asyncio.to_thread(_file, "docs.html")
-    return Response(body, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+    return Response(body, media_type="text/html", headers=_PAGE_HEADERS)
 
 
 @get(ERRORS_PATH)
 async def retrieve_error_kinds() -> Response[bytes]:
     """Give the page that explains every error."""
-    return Response(_errors_page(), media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+    return Response(_errors_page(), media_type="text/html", headers=_PAGE_HEADERS)
 
 
 @get("/docs/{name:str}")

@@ -130,7 +130,9 @@ def _fire(samples: int, rng: Generator) -> Field:
 
 
 def _deep(samples: int, rng: Generator) -> Field:
-    return _noise(samples, rng, _band(40, 240, 0.8)) * _sway(samples, rng, 6.0, 0.5) + _pad(samples, rng) * 0.25
+    return (
+        _noise(samples, rng, _band(40, 240, 0.8)) * _sway(samples, rng, 6.0, 0.5) + _pad(samples, rng) * 0.25
+    )
 
 
 def _night(samples: int, rng: Generator) -> Field:

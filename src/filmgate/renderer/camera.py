@@ -53,7 +53,13 @@ class Camera:
             "pull": (0.0, 0.0, 0.34 * (1 - part) * reach, 0.0, 1.0 * (1 - part) * reach),
             "zoom": (0.0, 0.0, 0.5 * part * reach, 0.0, 0.4 * part * reach),
             "crane": (0.04 * centred, -0.16 * centred * reach, 0.03 * part, 0.0, 0.2 * part),
-            "drone": (self._side * 0.12 * centred, -0.1 * centred * reach, 0.2 * part * reach, 0.0, 0.8 * part),
+            "drone": (
+                self._side * 0.12 * centred,
+                -0.1 * centred * reach,
+                0.2 * part * reach,
+                0.0,
+                0.8 * part,
+            ),
             "orbit": (self._side * 0.4 * centred * reach, 0.0, 0.03, self._side * 0.5 * part * reach, 0.1),
         }
         if move == "handheld":

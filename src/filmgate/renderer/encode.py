@@ -36,8 +36,8 @@ class Encoder:
         # aq-mode 3 spends bits on dark gradients, where bands show first.
         self._video.options = {
             "preset": "superfast",
-            "crf": "20",
-            "x264-params": "aq-mode=3:aq-strength=0.9:deblock=-1,-1:threads=1",
+            "crf": "21",
+            "x264-params": "aq-mode=3:aq-strength=0.9:rc-lookahead=0:threads=1",
         }
         self._sound = None
         if request.audio:

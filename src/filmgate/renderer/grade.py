@@ -30,7 +30,9 @@ class Grade:
         noise = rng.standard_normal((height + _SPARE, width + _SPARE)).astype(np.float32)
         # A little softness makes it film grain instead of sensor noise; it also dithers the skies.
         noise = noise + 0.35 * (np.roll(noise, 1, 0) + np.roll(noise, 1, 1))
-        self._grain = np.clip(noise * 256 * 0.8 * grain + 128, -2000, 2000).astype(np.int32).astype(np.uint16)
+        self._grain = (
+            np.clip(noise * 256 * 0.55 * grain + 128, -2000, 2000).astype(np.int32).astype(np.uint16)
+        )
 
     def develop(self, image: Field) -> av.VideoFrame:
         """Return the finished frame; the image is used up."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+# Always float32 in memory; the stubs widen it wherever it meets a Python float.
+Field = NDArray[np.floating]
 
 
 def seeded(prompt: str, seed: int, salt: str = "") -> Generator:

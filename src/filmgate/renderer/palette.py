@@ -16,7 +16,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 def light(code: str) -> Field:
     """Turn a hex colour into scene light, shape (3,)."""
     shown = np.array([int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)], np.float32)
-    return np.asarray(-np.log1p(-np.minimum(shown, 0.985) ** 2), np.float32)
+    return np.asarray(-np.log1p(-(np.minimum(shown, 0.985) ** 2)), np.float32)
 
 
 def show(value: Field) -> Field:
@@ -58,20 +58,28 @@ HOURS: dict[str, tuple[Light, ...]] = {
     ),
     "golden": (
         _hour("#5f86b4 #b9b096 #fbc983 #ffeec0 #fff6d8 #ffb84f #eec28a #33241c #a8794a", 0.13),
-        _hour("#6a8aa8 #d0b288 #ffc478 #ffe7b0 #fff3cc #ffa94a #e8b47c #2e2220 #9f7048", 0.11),
+        _hour("#6a8aa8 #d0b288 #ffc478 #ffe7b0 #fff3cc #ffa94a #d9a878 #2e2220 #9f7048", 0.11),
     ),
     "sunset": (
-        _hour("#27386b #77578f #ef8560 #ffcf94 #fff0c4 #ff8f4a #d98e78 #1b182d #8c5a4c", 0.075),
-        _hour("#2c2a63 #8a4f8c #f0738a #ffc0a0 #fff0d2 #ff7a62 #c97f95 #1a1530 #855068", 0.065),
-        _hour("#1f4266 #5f7390 #e89a62 #ffd89a #fff2c8 #ffa14e #cf9c7c #16202c #86664c", 0.08),
+        _hour("#27386b #77578f #ef8560 #ffcf94 #fff0c4 #ff8f4a #a86f7a #1b182d #8c5a4c", 0.075),
+        _hour("#2c2a63 #8a4f8c #f5807a #ffc890 #fff0d2 #ff8a5a #8a5f8e #1a1530 #855068", 0.065),
+        _hour("#1f4266 #5f7390 #e89a62 #ffd89a #fff2c8 #ffa14e #a07c78 #16202c #86664c", 0.08),
     ),
     "dusk": (
-        _hour("#0b1640 #20357a #5f69ae #c99ab2 #f3eefc #c98aa0 #535f92 #0a0f22 #3a4468", 0.17, 0.35, moon=True),
-        _hour("#0a1c44 #1d4278 #5a7ab0 #e0a890 #f3f0f8 #d8967a #4f6790 #0a1222 #384a66", 0.17, 0.3, moon=True),
+        _hour(
+            "#0b1640 #20357a #5f69ae #c99ab2 #f3eefc #c98aa0 #535f92 #0a0f22 #3a4468", 0.17, 0.35, moon=True
+        ),
+        _hour(
+            "#0a1c44 #1d4278 #5a7ab0 #e0a890 #f3f0f8 #d8967a #4f6790 #0a1222 #384a66", 0.17, 0.3, moon=True
+        ),
     ),
     "night": (
-        _hour("#040819 #0a1533 #132752 #294a7a #eef3ff #6a8fd0 #1f355c #03060f #1a2a48", 0.21, 1.0, moon=True),
-        _hour("#060718 #100f36 #1d2252 #3b4378 #f4f1ff #8584cc #2a2f5c #050512 #20244a", 0.20, 1.0, moon=True),
+        _hour(
+            "#040819 #0a1533 #132752 #294a7a #eef3ff #6a8fd0 #1f355c #03060f #1a2a48", 0.21, 1.0, moon=True
+        ),
+        _hour(
+            "#060718 #100f36 #1d2252 #3b4378 #f4f1ff #8584cc #2a2f5c #050512 #20244a", 0.20, 1.0, moon=True
+        ),
     ),
 }
 
@@ -127,7 +135,9 @@ def hour_light(time: str, weather: frozenset[str], tints: Sequence[str], rng: Ge
     elif weather & {"fog", "snow"}:
         chosen = _overcast(chosen, 0.4)
     for place, tint in enumerate(tints[:2]):
-        names = [field.name for field in fields(chosen) if isinstance(getattr(chosen, field.name), np.ndarray)]
+        names = [
+            field.name for field in fields(chosen) if isinstance(getattr(chosen, field.name), np.ndarray)
+        ]
         if place:
             names = ["horizon", "glow", "low"]
         changes = {name: tinted(getattr(chosen, name), tint, 0.62 if place == 0 else 0.55) for name in names}
@@ -160,4 +170,4 @@ def table(stops: Sequence[Field], size: int = 1024) -> Field:
     at = np.linspace(0.0, 1.0, size)
     shown = np.stack([show(stop) for stop in stops])
     rows = [np.interp(at, places, shown[:, channel]) for channel in range(3)]
-    return np.asarray(-np.log1p(-np.minimum(np.stack(rows), 0.992) ** 2), np.float32)
+    return np.asarray(-np.log1p(-(np.minimum(np.stack(rows), 0.992) ** 2)), np.float32)

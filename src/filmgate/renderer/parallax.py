@@ -38,7 +38,7 @@ class Parallax:
         picture = ImageOps.fit(_open(path), size, Image.Resampling.LANCZOS)
         shown = np.asarray(picture, np.float32) / 255
         # The tone curve must give the picture's own values back.
-        scene = -np.log1p(-np.minimum(shown, 0.996) ** 2)
+        scene = -np.log1p(-(np.minimum(shown, 0.996) ** 2))
         self._planes = [Image.fromarray(np.ascontiguousarray(scene[:, :, index])) for index in range(3)]
         self._side = 1.0 if stage.rng.random() < 0.5 else -1.0
         # Foregrounds usually lie low and central; the blend hides where the planes part.

@@ -82,7 +82,9 @@ class Stars:
         twinkle = 0.75 + 0.25 * np.sin(time * self._speed + self._phase)
         seen = fade > 0.01
         light = (self._bright * twinkle * fade)[seen]
-        splat(image, column[seen], row[seen], self._size[seen].astype(np.float32), self._tone[:, seen] * light)
+        splat(
+            image, column[seen], row[seen], self._size[seen].astype(np.float32), self._tone[:, seen] * light
+        )
 
 
 class Bloom:

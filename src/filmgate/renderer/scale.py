@@ -36,11 +36,16 @@ class Enlarger:
         low, high = float(field.min()), float(field.max())
         span = max(high - low, 1e-6)
         np.multiply(
-            field - np.float32(low), _STEPS / span, out=words(source.planes[0], height, width), casting="unsafe"
+            field - np.float32(low),
+            _STEPS / span,
+            out=words(source.planes[0], height, width),
+            casting="unsafe",
         )
         frame = reformatter.reformat(
             source, self._width, self._height, "gray16le", interpolation=Interpolation.BICUBIC, threads=1
         )
-        shown = np.multiply(words(frame.planes[0], self._height, self._width), np.float32(span / _STEPS), dtype=np.float32)
+        shown = np.multiply(
+            words(frame.planes[0], self._height, self._width), np.float32(span / _STEPS), dtype=np.float32
+        )
         shown += np.float32(low)
         return shown

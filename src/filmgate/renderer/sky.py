@@ -27,7 +27,9 @@ class Sky:
         third = stage.side * (0.2 + 0.3 * float(rng.random()))
         self.sun_u = third if rng.random() < 0.5 else -third
         self.sun_v = horizon - light.height * (1.0 if stage.side > stage.bottom else 1.5)
-        self.gradient = table((light.horizon, light.low, light.low * 0.4 + light.upper * 0.6, light.upper, light.zenith))
+        self.gradient = table(
+            (light.horizon, light.low, light.low * 0.4 + light.upper * 0.6, light.upper, light.zenith)
+        )
         self._top = max(0.3, (horizon + stage.bottom) * 0.95)
         self._stars = Stars(stage, light.stars) if light.stars > 0 else None
         self._soft = stage.coarse(_COARSE)
@@ -44,7 +46,7 @@ class Sky:
         depth = 1.0 / (np.maximum(self.horizon - v, 0.0) + 0.11)
         self._rows = rows
         self._cloud_x = soft.u * depth * np.float32(46)
-        self._cloud_y = (depth * np.float32(100))
+        self._cloud_y = depth * np.float32(100)
         self._thin = smoothstep(-0.02, 0.12, self.horizon - v)
         away_u, away_v = soft.u - self.sun_u, v - self.sun_v
         near = away_u * away_u + away_v * away_v
@@ -52,7 +54,7 @@ class Sky:
 
     def colour_at(self, height: Field) -> Field:
         """Look up the gradient by height above the horizon in units, shape (3, ...)."""
-        place = np.clip(np.sqrt(np.maximum(height, 0.0) / self._top), 0, 1)
+        place = np.clip((np.maximum(height, 0.0) / self._top) ** np.float32(0.62), 0, 1)
         return self.gradient[:, (place * (self.gradient.shape[1] - 1)).astype(np.intp)]
 
     def paint(self, image: Field, moment: Moment) -> None:
@@ -83,12 +85,20 @@ class Sky:
         for channel in range(3):
             image[channel] += halo * light.glow[channel]
         radius = 0.03 if light.moon else 0.042
-        left, right = (int(np.clip(stage.column(u + side * radius) + side * 2, 0, stage.width)) for side in (-1, 1))
-        top, low = (int(np.clip(stage.row(v + side * radius) + side * 2, 0, stage.height)) for side in (-1, 1))
-        near = np.sqrt((stage.u[:, left:right] - np.float32(u)) ** 2 + (stage.v[top:low] - np.float32(v)) ** 2)
+        left, right = (
+            int(np.clip(stage.column(u + side * radius) + side * 2, 0, stage.width)) for side in (-1, 1)
+        )
+        top, low = (
+            int(np.clip(stage.row(v + side * radius) + side * 2, 0, stage.height)) for side in (-1, 1)
+        )
+        near = np.sqrt(
+            (stage.u[:, left:right] - np.float32(u)) ** 2 + (stage.v[top:low] - np.float32(v)) ** 2
+        )
         disc = np.clip((np.float32(radius) - near) * np.float32(stage.unit / 1.6) + 0.5, 0, 1)
         for channel in range(3):
-            image[channel, top:low, left:right] += disc * (light.sun[channel] * np.float32(0.75 if light.moon else 1.6))
+            image[channel, top:low, left:right] += disc * (
+                light.sun[channel] * np.float32(0.75 if light.moon else 1.6)
+            )
 
     def _paint_clouds(self, image: Field, moment: Moment) -> None:
         light, rows = self._stage.light, self._rows
@@ -103,7 +113,9 @@ class Sky:
         mass = body + fine * np.float32(0.33)
         edge = 1.15 - 1.9 * self.cover
         cover = smoothstep(edge, edge + 1.35, mass) * self._thin
-        lit = np.clip(0.62 + (body - shadow) * np.float32(0.55) - cover * np.float32(0.28) + fine * 0.06, 0.05, 1.2)
+        lit = np.clip(
+            0.62 + (body - shadow) * np.float32(0.55) - cover * np.float32(0.28) + fine * 0.06, 0.05, 1.2
+        )
         lit += self._near_sun * np.float32(0.35 if self.sun else 0.0) * (1 - cover)
         wide = np.zeros((soft.height, soft.width), np.float32)
         wide[:rows] = cover * np.float32(0.93)

@@ -37,13 +37,14 @@ class Massif:
         self._shape = shape
         self._plane = Plane(shape.near, horizon)
         rng = stage.rng
-        broad = strip(rng, _RING, 1.5, 9)
-        folds = strip(rng, _RING, 1.35, 26)
-        fine = strip(rng, _RING, 1.05, 90)
-        peaks = 1.0 - np.abs(broad) * 0.75
-        rough = 0.17 * (1.0 - np.abs(folds)) + 0.035 * fine
-        rolling = broad * 0.42 + folds * 0.06
-        outline = (peaks * 0.62 + rough) * shape.sharp + rolling * (1 - shape.sharp) + 0.16 * broad
+        broad = strip(rng, _RING, 2.3, 13)
+        folds = strip(rng, _RING, 1.9, 46)
+        fine = strip(rng, _RING, 1.3, 150)
+        swell = strip(rng, _RING, 2.0, 5)
+        peaks = 1.05 - np.abs(broad) * 0.62 + swell * 0.16
+        rough = 0.15 * (1.0 - np.abs(folds)) + 0.018 * fine
+        rolling = 0.3 + broad * 0.3 + folds * 0.07 + fine * 0.01
+        outline = (peaks * 0.72 + rough) * shape.sharp + rolling * (1 - shape.sharp)
         self._crest = np.asarray(outline * shape.height, np.float32)
         self._faces = self._shade(sun_side)
         self._lut = self._colours()
@@ -54,7 +55,9 @@ class Massif:
         crest = self._crest / max(self._shape.height, 1e-4)
         tilt = np.gradient(crest) * _PER_UNIT * 0.16
         kernel = np.hanning(41) / np.hanning(41).sum()
-        soft = np.convolve(np.concatenate((tilt[-40:], tilt, tilt[:40])), kernel, "same")[40:-40].astype(np.float32)
+        soft = np.convolve(np.concatenate((tilt[-40:], tilt, tilt[:40])), kernel, "same")[40:-40].astype(
+            np.float32
+        )
         column = np.arange(_RING, dtype=np.float32)[None, :]
         depth = np.arange(_DEPTH, dtype=np.float32)[:, None] / _DEPTH
         grain = texture(rng, 512, 1.45, 0.5)
@@ -81,17 +84,29 @@ class Massif:
         snow_lit = warm * 0.95 + light.horizon * 0.3
         if light.moon:
             snow_dark, snow_lit = snow_dark * 0.7, snow_lit * 0.55
-        stops = [rock_dark, rock_dark * 0.5 + rock_lit * 0.5, rock_lit, snow_dark, snow_dark * 0.4 + snow_lit * 0.6, snow_lit]
+        stops = [
+            rock_dark,
+            rock_dark * 0.5 + rock_lit * 0.5,
+            rock_lit,
+            snow_dark,
+            snow_dark * 0.4 + snow_lit * 0.6,
+            snow_lit,
+        ]
         veil = light.haze * 0.8 + light.low * 0.2
         return table([stop + (veil - stop) * haze for stop in stops], 256)
+
+    def crest(self, view: View) -> Field:
+        """Return the outline in pixel rows."""
+        stage, plane = self._stage, self._plane
+        height = lookup(self._crest, plane.u(stage, view) + 3.0, _PER_UNIT)
+        foot = plane.horizon + self._shape.base
+        return stage.row(0.0) + np.asarray(plane.v(foot - height, view), np.float32) * np.float32(stage.unit)
 
     def paint(self, image: Field, view: View, floor_v: float, mist: float = 0.5) -> None:
         """Paint the range down to v of its foot, mist gathering there."""
         stage, plane = self._stage, self._plane
         u = plane.u(stage, view)
-        height = lookup(self._crest, u + 3.0, _PER_UNIT)
-        foot = plane.horizon + self._shape.base
-        crest = stage.row(0.0) + np.asarray(plane.v(foot - height, view), np.float32) * np.float32(stage.unit)
+        crest = self.crest(view)
         top = int(np.clip(np.floor(crest.min()) - 1, 0, stage.height))
         low = int(np.clip(np.ceil(stage.row(floor_v)), top, stage.height))
         if low <= top:
@@ -146,14 +161,16 @@ class Trees:
         self._plane = Plane(near, 0.0)
         self._foot = foot
         self._trees = tree_line(stage, size, density)
-        self._ground = strip(stage.rng, _RING, 1.9, 5) * np.float32(size * 0.22)
+        self._ground = strip(stage.rng, _RING, 1.9, 5) * np.float32(size * 0.12)
 
     def crest(self, view: View) -> Field:
         """Return the outline in pixel rows."""
         stage, plane = self._stage, self._plane
         u = plane.u(stage, view) + np.float32(3.0)
         height = lookup(self._trees, u, _PER_UNIT) + lookup(self._ground, u, _PER_UNIT)
-        return stage.row(0.0) + np.asarray(plane.v(self._foot - height, view), np.float32) * np.float32(stage.unit)
+        return stage.row(0.0) + np.asarray(plane.v(self._foot - height, view), np.float32) * np.float32(
+            stage.unit
+        )
 
     def paint(self, image: Field, view: View, colour: Field, floor: int | None = None) -> None:
         """Paint the line and everything below it."""

@@ -20,7 +20,7 @@ class Weather:
         scene = stage.direction.scene
         self._rain = Streaks(stage) if weather & {"rain", "storm"} and scene != "rain" else None
         self._snow = Flakes(stage) if "snow" in weather else None
-        self._fog = Drift(stage) if "fog" in weather else None
+        self._fog = Drift(stage) if "fog" in weather and scene != "forest" else None
         self._storm = "storm" in weather
         self._strikes = stage.rng.random(4) * 9
 
@@ -51,7 +51,9 @@ class Streaks:
         self._stage = stage
         self._layers: list[tuple[Field, float, float]] = []
         for layer, (count, length, light) in enumerate(((420, 9, 0.09), (230, 18, 0.12), (90, 34, 0.15))):
-            self._layers.append((self._tile(int(count * amount), length, light), 1.5 + layer * 0.8, rng.random()))
+            self._layers.append(
+                (self._tile(int(count * amount), length, light), 1.5 + layer * 0.8, rng.random())
+            )
 
     def _tile(self, count: int, length: int, bright: float) -> Field:
         stage, rng = self._stage, self._stage.rng
@@ -130,8 +132,11 @@ class Drift:
         """Veil the frame."""
         soft = self._soft
         x = soft.u * np.float32(70) + np.float32(moment.time * 3.2 + moment.view.x * 60)
-        y = (soft.v * np.float32(170))
-        veil = sample(self._tile, x, y) + sample(self._tile, x * 0.5 - np.float32(moment.time * 2.1), y * 0.6) * 0.8
+        y = soft.v * np.float32(170)
+        veil = (
+            sample(self._tile, x, y)
+            + sample(self._tile, x * 0.5 - np.float32(moment.time * 2.1), y * 0.6) * 0.8
+        )
         cover = np.clip((veil * 0.22 + 0.62) * self._where * self._amount, 0, 0.94)
         wide = self._stage.enlarge(cover.astype(np.float32))
         tone = self._stage.light.haze * 0.6 + self._stage.light.horizon * 0.4

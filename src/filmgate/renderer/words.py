@@ -5,9 +5,15 @@
 SCENES: dict[str, tuple[tuple[float, str], ...]] = {
     "sea": (
         (3.0, "sea ocean seas oceans seascape waves surf atlantic pacific mediterranean baltic coast"),
-        (2.5, "shore beach seaside maritime lighthouse sail sailing sailboat yacht surfer whale dolphin island"),
+        (
+            2.5,
+            "shore beach seaside maritime lighthouse sail sailing sailboat yacht surfer whale dolphin island",
+        ),
         (2.0, "wave tide bay horizon boat ship harbor harbour cliff cliffs"),
-        (3.0, "meer ozean wellen strand mer vagues plage mar océano olas playa oceano onde spiaggia море океан"),
+        (
+            3.0,
+            "meer ozean wellen strand mer vagues plage mar océano olas playa oceano onde spiaggia море океан",
+        ),
         (3.0, "海 大海 海浪 海洋 波 바다 بحر समुद्र"),
     ),
     "lake": (
@@ -22,12 +28,24 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
         (3.0, "wüste sanddünen désert desierto deserto пустыня 沙漠 砂漠 사막 صحراء"),
     ),
     "mountains": (
-        (3.0, "mountain mountains alps alpine peak peaks summit summits alpenglow himalaya andes ridge ridges"),
-        (2.4, "matterhorn dents everest dolomites rockies volcano hills hill highlands valley glacier cliffside"),
-        (3.0, "berg berge alpen gipfel montagne montagnes montaña montañas montagna горы гора 山 산 جبل पहाड़"),
+        (
+            3.0,
+            "mountain mountains alps alpine peak peaks summit summits alpenglow himalaya andes ridge ridges",
+        ),
+        (
+            2.4,
+            "matterhorn dents everest dolomites rockies volcano hills hill highlands valley glacier cliffside",
+        ),
+        (
+            3.0,
+            "berg berge alpen gipfel montagne montagnes montaña montañas montagna горы гора 山 산 جبل पहाड़",
+        ),
     ),
     "forest": (
-        (3.0, "forest forests woods woodland spruce pine pines fir firs conifer redwood redwoods jungle taiga"),
+        (
+            3.0,
+            "forest forests woods woodland spruce pine pines fir firs conifer redwood redwoods jungle taiga",
+        ),
         (2.0, "tree trees birch rainforest deer fox wolf bear moss undergrowth trail"),
         (3.0, "wald wälder bäume forêt bosque selva foresta лес 森 森林 숲 غابة जंगल"),
     ),
@@ -46,7 +64,10 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
         (3.0, "northern-lights polarlicht polarlichter nordlicht polaire boreal сияние オーロラ 极光 오로라"),
     ),
     "nebula": (
-        (3.6, "nebula nebulae galaxy galaxies cosmos cosmic milkyway supernova starfield interstellar universe"),
+        (
+            3.6,
+            "nebula nebulae galaxy galaxies cosmos cosmic milkyway supernova starfield interstellar universe",
+        ),
         (2.6, "space astronaut spaceship spacecraft stars star constellation constellations comet stardust"),
         (3.0, "weltraum weltall galaxie espace espacio galassia космос галактика 宇宙 银河 星空 우주 فضاء"),
     ),
@@ -85,8 +106,14 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
         (2.0, "retro eighties 80s arcade hologram cyberspace matrix digital data neon"),
     ),
     "meadow": (
-        (3.2, "meadow meadows flower flowers field fields wildflowers grass grassland poppies poppy lavender"),
-        (2.4, "prairie garden blossom blossoms tulips sunflower sunflowers wheat farm butterfly butterflies bees"),
+        (
+            3.2,
+            "meadow meadows flower flowers field fields wildflowers grass grassland poppies poppy lavender",
+        ),
+        (
+            2.4,
+            "prairie garden blossom blossoms tulips sunflower sunflowers wheat farm butterfly butterflies bees",
+        ),
         (1.6, "spring countryside pasture sheep horse horses cow cows dog puppy picnic child children"),
         (3.0, "wiese blumen prairie fleurs prado flores prato fiori луг цветы 草原 花 꽃 زهور फूल"),
     ),
@@ -96,7 +123,10 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
         (3.0, "feuer flammen feu flamme fuego fuoco огонь костёр 火 炎 불 نار आग"),
     ),
     "clouds": (
-        (2.6, "cloud clouds cloudscape sky skies airplane plane flying flight heaven stratosphere balloon balloons"),
+        (
+            2.6,
+            "cloud clouds cloudscape sky skies airplane plane flying flight heaven stratosphere balloon balloons",
+        ),
         (1.6, "eagle bird birds kite parachute wings angel sunrise sunset"),
         (2.4, "wolken himmel nuages ciel nubes cielo nuvole облака небо 雲 云 天空 空 하늘 سماء बादल"),
     ),

@@ -2,14 +2,15 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 
 from filmgate.domain.errors import FieldProblem, InvalidRequest
 
 MAX_IMAGE_BYTES = 12 * 1024**2
 _FIELD = "inputReference"
-_MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF"}
-_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+# The four bytes after RIFF are the length of the file.
+_MAGIC = {"png": rb"\x89PNG\r\n\x1a\n", "jpg": rb"\xff\xd8\xff", "webp": rb"(?s:RIFF.{4}WEBP)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def read_reference(text: str, row: int | None = None) -> Reference:
         raise refuse(
             f"The image has {len(data):,} bytes; {MAX_IMAGE_BYTES:,} is the limit.", "Make the image smaller."
         )
-    for kind, magic in _MAGIC.items():
-        if data.startswith(magic):
-            return Reference(data, _SUFFIX[kind])
+    for suffix, magic in _MAGIC.items():
+        if re.match(magic, data):
+            return Reference(data, suffix)
     raise refuse("The bytes are neither PNG, JPEG nor WebP.", "Convert the image to one of these.")

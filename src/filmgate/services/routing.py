@@ -131,9 +131,6 @@ class _Desk:
     def prompt(self) -> str:
         """Return the prompt without surrounding space."""
         prompt = self._asked.prompt.strip()
-        control = next(
-            (c for c in prompt if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t"), None
-        )
         if not prompt:
             self._problem("prompt", "The prompt is empty.", "Describe the video in words.", code="required")
         elif len(prompt) > self._can.max_prompt:
@@ -144,22 +141,29 @@ class _Desk:
                 "Shorten the prompt.",
                 code="too_long",
             )
-        elif control is not None:
+        else:
+            self._refuse_control("prompt", prompt)
+        return prompt
+
+    def _refuse_control(self, field: str, text: str) -> None:
+        """Refuse characters that nobody can read and no database keeps."""
+        control = next(
+            (c for c in text if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t"), None
+        )
+        if control is not None:
             self._problem(
-                "prompt",
-                f"The prompt holds the control character U+{ord(control):04X}.",
+                field,
+                f"The {'prompt' if field == 'prompt' else 'negative prompt'} holds the control character "
+                f"U+{ord(control):04X}.",
                 "Remove it; line breaks and tabs are fine.",
             )
-        return prompt
 
     def seconds(self) -> float:
         """Return the length in seconds."""
         can, wanted = self._can, self._asked.duration
         if wanted is None:
-            return min(max(DEFAULT_SECONDS, can.min_seconds), can.max_seconds)
-        nearest = min(max(wanted, can.min_seconds), can.max_seconds)
-        if can.step is not None:
-            nearest = can.min_seconds + round((nearest - can.min_seconds) / can.step) * can.step
+            return _nearest_length(can, DEFAULT_SECONDS)
+        nearest = _nearest_length(can, wanted)
         if not abs(nearest - wanted) < 1e-9:
             steps = f" in steps of {can.step:g} s" if can.step is not None else ""
             self._problem(
@@ -260,6 +264,7 @@ class _Desk:
         if not self._can.negative_prompt:
             self._leave_out("negativePrompt", "negative prompt")
             return None
+        self._refuse_control("negativePrompt", text)
         return text
 
     def check_reference(self) -> None:
@@ -291,16 +296,28 @@ def webhook_fault(url: str) -> str | None:
         return "This is no address."
     if parts.scheme not in {"http", "https"}:
         return "The address must begin with https:// or http://."
-    if not host or any(character.isspace() for character in url):
+    if not host or any(character.isspace() or not character.isprintable() for character in url):
         return "The address names no server."
     if parts.username is not None or parts.password is not None:
         return "The address must not hold a user name or a password."
     return None
 
 
+def _nearest_length(can: Capability, wanted: float) -> float:
+    """Return the length in seconds most like the wanted one, of those that can be made."""
+    # In this order NaN, which is less than nothing and more than nothing, becomes the shortest.
+    nearest = min(can.max_seconds, max(can.min_seconds, wanted))
+    if can.step is None:
+        return nearest
+    steps = min(
+        round((nearest - can.min_seconds) / can.step), int((can.max_seconds - can.min_seconds) / can.step)
+    )
+    return can.min_seconds + steps * can.step
+
+
 def _same_aspect(size: tuple[int, int], aspect: tuple[int, int]) -> bool:
     # Sizes are rounded to even numbers, so 854x480 counts as 16:9.
-    return abs(log(size[0] / size[1]) - log(aspect[0] / aspect[1])) < 0.01
+    return 0 not in size and abs(log(size[0] / size[1]) - log(aspect[0] / aspect[1])) < 0.01
 
 
 def _aspect_name(size: tuple[int, int]) -> str:

@@ -38,7 +38,11 @@ class Aurora:
         self._shore = Trees(stage, 0.05, 0.5, horizon + 0.004, 6)
         self._mirror = Mirror(stage, horizon, 0.8)
         low, high = paint_light("#3df5a0"), paint_light("#9a4fe0")
-        options = ((low, high), (paint_light("#5ff0c8"), paint_light("#d24fb0")), (low, paint_light("#4f8ff0")))
+        options = (
+            (low, high),
+            (paint_light("#5ff0c8"), paint_light("#d24fb0")),
+            (low, paint_light("#4f8ff0")),
+        )
         low, high = options[int(rng.integers(3))]
         tints = stage.direction.tints
         if tints:
@@ -84,12 +88,14 @@ class Aurora:
         rays = ring_at(self._rays[which], place.astype(np.float64))
         other = ring_at(self._rays[which + 3], (place * 1.3 - time * 22).astype(np.float64))
         patch = ring_at(self._glow[which], (u * 160 + time * 5 + which * 700).astype(np.float64))
-        bright = np.clip(0.42 + 0.17 * rays + 0.14 * other + 0.26 * patch, 0.02, 1.6) * (0.62 + 0.08 * np.minimum(steep, 9))
+        bright = np.clip(0.36 + 0.15 * rays + 0.12 * other + 0.3 * patch, 0.02, 1.5) * (
+            0.62 + 0.08 * np.minimum(steep, 9)
+        )
         bright = bright * (1.0, 0.75, 0.5)[which]
         reach = span * (0.2 + 0.05 * np.clip(rays + patch, -1.5, 2.5)) * (1 + 0.2 * which)
         up = foot - v
         edge = np.clip(up / np.float32(0.022 * span) + 0.5, 0, 1)
-        body = np.exp(-np.maximum(up, 0) / reach) * edge * edge * (bright * 0.95)
-        veil = np.exp(-np.abs(up) / (span * 0.2)) * (bright * 0.13)
+        body = np.exp(-np.maximum(up, 0) / reach) * edge * edge * (bright * 1.0)
+        veil = np.exp(-((up / (span * 0.3)) ** 2)) * (0.012 + bright * 0.02)
         low += body * np.exp(-np.maximum(up, 0) / (reach * 0.7)) + veil
         high += body * np.clip(np.maximum(up, 0) / reach, 0, 1.4) * 0.95

@@ -23,8 +23,8 @@ class _Bank:
         self._plane = Plane(0.1 + 0.9 * rank, horizon)
         tall = 0.02 + 0.085 * rank
         broad = strip(rng, _RING, 1.9, 4)
-        puffs = [1.0 - np.abs(strip(rng, _RING, 1.5, low)) for low in (24, 60, 140)]
-        outline = broad * 0.55 + puffs[0] * 0.5 + puffs[1] * 0.22 + puffs[2] * 0.08
+        puffs = [np.abs(strip(rng, _RING, 2.2, low)) for low in (14, 34, 80)]
+        outline = broad * 0.42 + puffs[0] * 0.5 + puffs[1] * 0.24 + puffs[2] * 0.11 - 0.35
         self._crest = np.asarray(outline * tall, np.float32)
         self._foot = horizon + 0.01 + (stage.bottom * 0.98 - horizon) * rank**1.35
         self._tile = texture(rng, 512, 1.6, 0.4)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from filmgate.renderer.camera import Moment
+from filmgate.renderer.camera import Moment, View
 from filmgate.renderer.noise import Field, sample, smoothstep, strip, texture
 from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.palette import table
@@ -48,24 +48,31 @@ class _Dune:
         stops = [dark, dark * 0.6 + mid * 0.4, mid, mid * 0.4 + lit * 0.6, lit, lit * 1.25]
         return table([stop + (veil - stop) * np.float32(haze) for stop in stops], 512)
 
-    def paint(self, image: Field, moment: Moment) -> None:
-        """Paint the dune and all below it."""
+    def crest(self, view: View) -> Field:
+        """Return the outline in pixel rows."""
+        stage, plane = self._stage, self._plane
+        height = lookup(self._crest, plane.u(stage, view) + np.float32(2), _PER_UNIT)
+        return stage.row(0.0) + np.asarray(plane.v(self._foot - height, view), np.float32) * np.float32(
+            stage.unit
+        )
+
+    def paint(self, image: Field, moment: Moment, hidden: float) -> None:
+        """Paint the dune down to the row where the next one hides it."""
         stage, plane, view = self._stage, self._plane, moment.view
-        u = plane.u(stage, view)
-        place = u + np.float32(2)
-        height = lookup(self._crest, place, _PER_UNIT)
+        place = plane.u(stage, view) + np.float32(2)
         unit = np.float32(stage.unit)
-        crest = stage.row(0.0) + np.asarray(plane.v(self._foot - height, view), np.float32) * unit
+        crest = self.crest(view)
         top = int(np.clip(np.floor(crest.min()) - 1, 0, stage.height))
-        if top >= stage.height:
+        low = int(np.clip(np.ceil(hidden) + 2, top, stage.height))
+        if low <= top:
             return
-        rows = np.arange(top, stage.height, dtype=np.float32)[:, None]
+        rows = np.arange(top, low, dtype=np.float32)[:, None]
         below = (rows - crest) / (unit * np.float32(plane.scale(view)))
         tone = self._tone(below, place)
         cover = np.clip(rows - crest + 0.5, 0, 1)
         index = np.clip(tone * 511, 0, 511).astype(np.intp)
         for channel in range(3):
-            area = image[channel, top:]
+            area = image[channel, top:low]
             area += (self._lut[channel].take(index, mode="clip") - area) * cover
 
     def _tone(self, below: Field, place: Field) -> Field:
@@ -94,7 +101,7 @@ class _Dune:
 class Dunes:
     """Six dunes from haze to foreground, a low sun, sand blowing."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.7
     sound: ClassVar[str] = "wind"
 
     def __init__(self, stage: Stage) -> None:
@@ -111,16 +118,20 @@ class Dunes:
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint one frame."""
         self._sky.paint(image, moment)
-        for dune in self._dunes:
-            dune.paint(image, moment)
+        hidden = [float(dune.crest(moment.view).max()) for dune in self._dunes[1:]]
+        hidden.append(float(self._stage.height))
+        for dune, row in zip(self._dunes, hidden, strict=True):
+            dune.paint(image, moment, row)
         self._blow(image, moment)
 
     def _blow(self, image: Field, moment: Moment) -> None:
         """Veil the sand with low, fast streaks of dust."""
         soft, stage = self._soft, self._stage
         x = soft.u * np.float32(60) + np.float32(moment.time * 34)
-        y = (soft.v * np.float32(420) + np.sin(soft.u * 5) * np.float32(12))
-        dust = sample(self._tile, x, y) + 0.6 * sample(self._tile, x * 1.9 + np.float32(moment.time * 21), y * 0.7)
+        y = soft.v * np.float32(420) + np.sin(soft.u * 5) * np.float32(12)
+        dust = sample(self._tile, x, y) + 0.6 * sample(
+            self._tile, x * 1.9 + np.float32(moment.time * 21), y * 0.7
+        )
         low = smoothstep(stage.bottom * 0.1, stage.bottom * 0.5, soft.v)
         veil = stage.enlarge(np.clip(dust * 0.5 - 0.15, 0, 1) * low * np.float32(0.24))
         tone = stage.light.haze * 0.5 + stage.light.horizon * 0.5

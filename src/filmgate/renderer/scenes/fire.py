@@ -30,7 +30,9 @@ class Fire:
         self._shift = rng.random(8) * 512
         codes = ("#000000", "#1c0503", "#7a1505", "#e2480c", "#ffa92e", "#ffe9a8", "#fffbe8")
         stops = [paint_light(code) for code in codes]
-        tints = [tint for tint in told.tints if tint not in ("red", "orange", "gold", "amber", "yellow", "black")]
+        tints = [
+            tint for tint in told.tints if tint not in ("red", "orange", "gold", "amber", "yellow", "black")
+        ]
         if tints:
             stops = [tinted(stop, tints[0], 0.75) for stop in stops]
         self._ramp = table(stops, 1024)
@@ -53,7 +55,9 @@ class Fire:
         u = (stage.u + np.float32(view.x * 0.6)) * zoom
         up = (np.float32(bottom * 0.86) - stage.v + np.float32(view.y * 0.5)) * zoom
         rise = np.float32(time * 118)
-        sway = sample(self._tile, u * 60 + np.float32(s[0]), up * 70 - np.float32(time * 40) + np.float32(s[1]))
+        sway = sample(
+            self._tile, u * 60 + np.float32(s[0]), up * 70 - np.float32(time * 40) + np.float32(s[1])
+        )
         bent = u + sway * np.float32(0.035) * np.clip(up * 3.5, 0, 1.6)
         broad = sample(self._tile, bent * 190 + np.float32(s[2]), up * 105 - rise + np.float32(s[3]))
         tongue = sample(self._tile, bent * 420 + np.float32(s[4]), up * 190 - rise * 1.7 + np.float32(s[5]))
@@ -62,11 +66,15 @@ class Fire:
         if self._wide:
             body = 1.05 - np.maximum(up, 0) / tall * 1.35 + np.clip(-up, 0, 1) * 0.4
         else:
-            narrow = np.float32(0.2) * np.clip(1.05 - up / tall, 0.1, 1.2) * (0.75 + 0.25 * smoothstep(-0.05, 0.16, up))
+            narrow = (
+                np.float32(0.2)
+                * np.clip(1.05 - up / tall, 0.1, 1.2)
+                * (0.75 + 0.25 * smoothstep(-0.05, 0.16, up))
+            )
             body = 1.0 - (bent / narrow) ** 2 * np.float32(0.85) - np.maximum(up, 0) / tall * 0.85
             body *= smoothstep(-0.1, 0.02, up)
         ragged = broad * 0.3 + tongue * 0.2 + lick * 0.08
-        heat = body * np.float32(0.95) + ragged * np.clip(0.35 + up * 2.6, 0.3, 1.3) - np.float32(0.22)
+        heat = body * np.float32(0.95) + ragged * np.clip(0.35 + up * 2.6, 0.3, 1.3) - np.float32(0.1)
         heat = np.clip(heat, 0, 1.15)
         heat = heat * heat * (3 - 2 * np.minimum(heat, 1.2)) * 0.9
         index = (np.clip(heat, 0, 1) * 1023).astype(np.intp)
@@ -78,10 +86,15 @@ class Fire:
         """Paint the night around the fire and the logs it burns on."""
         stage = self._stage
         flicker = np.float32(0.85 + 0.09 * np.sin(time * 9.1) + 0.06 * np.sin(time * 15.7 + 1))
-        near = np.exp(-(u * u * 5.5 + (up - 0.12) ** 2 * 4.5)) * np.float32(0.1) * flicker
+        near = np.exp(-(u * u * 5.5 + (up - 0.12) ** 2 * 4.5)) * np.float32(0.05) * flicker
         ground = 1 - smoothstep(-0.03, 0.03, up)
         grain = sample(self._fine, u * 300, up * 900)
-        floor = ground * np.exp(-(u * u * 9 + np.minimum(up, 0) ** 2 * 30)) * np.clip(0.32 + grain * 0.08, 0, 1) * flicker
+        floor = (
+            ground
+            * np.exp(-(u * u * 9 + np.minimum(up, 0) ** 2 * 30))
+            * np.clip(0.32 + grain * 0.08, 0, 1)
+            * flicker
+        )
         warm = self._ramp[:, 560]
         night = stage.light.zenith * 0.25 + np.float32(0.0008)
         for channel in range(3):
@@ -107,8 +120,12 @@ class Fire:
         x = (stage.u + np.float32(view.x * 0.6)) * depth * np.float32(170 / view.zoom)
         y = depth * np.float32(210) + np.float32(time * 3.0 + view.ahead * 20)
         bend = sample(self._tile, x * 0.6 + np.float32(s[0]), y * 0.6 + np.float32(s[1] + time * 1.4))
-        plate = sample(self._tile, x + bend * 13 + np.float32(s[2] + time * 1.8), y + bend * 13 + np.float32(s[3]))
-        fine = sample(self._fine, x * 1.8 + bend * 16 + np.float32(s[4] + time * 2.2), y * 1.8 + np.float32(s[5]))
+        plate = sample(
+            self._tile, x + bend * 13 + np.float32(s[2] + time * 1.8), y + bend * 13 + np.float32(s[3])
+        )
+        fine = sample(
+            self._fine, x * 1.8 + bend * 16 + np.float32(s[4] + time * 2.2), y * 1.8 + np.float32(s[5])
+        )
         crack = np.exp(-np.abs(plate + fine * 0.16) * 6.5)
         pool = smoothstep(0.7, 2.0, bend + plate * 0.35)
         pulse = 0.88 + 0.12 * np.sin(time * 0.9 + bend * 3)
@@ -117,7 +134,9 @@ class Fire:
         index = (np.clip(heat, 0, 0.97) * 1023).astype(np.intp)
         far = np.exp(-lifted * 2.6) * np.float32(0.5)
         for channel in range(3):
-            image[channel] = self._ramp[channel].take(index, mode="clip") + crust * np.float32((0.09, 0.075, 0.08)[channel])
+            image[channel] = self._ramp[channel].take(index, mode="clip") + crust * np.float32(
+                (0.09, 0.075, 0.08)[channel]
+            )
             image[channel] += far * self._ramp[channel, 520]
 
     def _embers(self, image: Field, moment: Moment) -> None:
@@ -128,7 +147,11 @@ class Fire:
         sway = np.sin(life * 9 + phase * 40) * 0.03 + np.sin(life * 23 + x0 * 50) * 0.008
         u = (x0 * 2 - 1) * spread * (0.6 + life * 1.4) + sway
         v = stage.bottom * (0.85 - 1.75 * life * (0.55 + 0.6 * size))
-        power = (1 - life) ** 1.3 * np.clip(life * 9, 0, 1) * (0.5 + 0.5 * np.sin(time * 8 * speed + phase * 30) ** 2)
+        power = (
+            (1 - life) ** 1.3
+            * np.clip(life * 9, 0, 1)
+            * (0.5 + 0.5 * np.sin(time * 8 * speed + phase * 30) ** 2)
+        )
         tone = self._ramp[:, 700][:, None] * power[None] * np.float32(1.5)
         radius = (0.0009 + 0.0014 * size**3) * np.float32(stage.unit)
         column = stage.column(-moment.view.x * 0.5) + u * stage.unit

@@ -77,7 +77,9 @@ class Grid:
         fill(image, crest, body, floor)
         top = int(np.clip(crest.min() - 6, 0, floor))
         rows = np.arange(top, floor, dtype=np.float32)[:, None]
-        line = np.exp(-(((rows - crest) / np.float32(max(0.9, stage.unit / 700))) ** 2)) * np.clip(height * 40, 0, 1)
+        line = np.exp(-(((rows - crest) / np.float32(max(0.9, stage.unit / 700))) ** 2)) * np.clip(
+            height * 40, 0, 1
+        )
         for channel in range(3):
             image[channel, top:floor] += line * self._cyan[channel] * np.float32(0.75)
 

@@ -24,8 +24,14 @@ class Ink:
         self._shift = rng.random(10) * 512
         told = stage.direction
         self._smoke = told.mentions("smoke", "incense", "steam", "rauch", "fumée", "fog")
-        self._marble = told.mentions("marble", "marbled", "swirl", "swirls", "swirling", "psychedelic", "trippy", "paint")
-        self._paper = not self._smoke and not self._marble and told.mentions("bone", "white", "paper", "watercolor", "water")
+        self._marble = told.mentions(
+            "marble", "marbled", "swirl", "swirls", "swirling", "psychedelic", "trippy", "paint"
+        )
+        self._paper = (
+            not self._smoke
+            and not self._marble
+            and told.mentions("bone", "white", "paper", "watercolor", "water")
+        )
 
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint one frame."""
@@ -38,9 +44,13 @@ class Ink:
         first = sample(self._tile, u + np.float32(s[0] + time * 1.6), v + np.float32(s[1]))
         second = sample(self._tile, u + np.float32(s[2]), v + np.float32(s[3] - time * 2.1))
         bend = np.float32(20.0)
-        third = sample(self._tile, u + first * bend + np.float32(s[4]), v + second * bend + np.float32(s[5] + time * 1.2))
+        third = sample(
+            self._tile, u + first * bend + np.float32(s[4]), v + second * bend + np.float32(s[5] + time * 1.2)
+        )
         fourth = sample(
-            self._fine, (u + third * 34 + first * 10) * 0.55 + np.float32(s[6]), (v + second * 34) * 0.55 + np.float32(s[7])
+            self._fine,
+            (u + third * 34 + first * 10) * 0.55 + np.float32(s[6]),
+            (v + second * 34) * 0.55 + np.float32(s[7]),
         )
         self._tone(image, third, fourth, second)
 
@@ -52,7 +62,7 @@ class Ink:
             tone = bands * 0.82 + 0.06 + wisp * np.float32(0.04)
         else:
             mass = plume * np.float32(0.8) + wisp * np.float32(0.38) + broad * np.float32(0.35)
-            tone = smoothstep(-1.35, 2.3, mass)
+            tone = smoothstep(-1.7 if self._smoke else -1.35, 1.9, mass)
         edge = np.empty_like(plume)
         edge[:, 2:] = plume[:, 2:] - plume[:, :-2] + (wisp[:, 2:] - wisp[:, :-2]) * np.float32(0.3)
         edge[:, :2] = edge[:, 2:4]

@@ -31,11 +31,11 @@ class _Grass:
         rng = stage.rng
         self._stage, self._rank, self._foot = stage, rank, foot
         self._plane = Plane(0.2 + 1.0 * rank, foot)
-        self._tall = 0.014 + 0.13 * rank**1.5
+        self._tall = 0.016 + 0.15 * rank**1.35
         self._blades = self._outline(rng)
-        self._land = strip(rng, _RING, 2.0, 4) * np.float32(0.012 + 0.01 * rank)
+        self._land = strip(rng, _RING, 2.0, 4) * np.float32(0.006 + 0.008 * rank)
         self._gust = strip(rng, 2048, 1.7, 6)
-        count = int(150 - 70 * rank)
+        count = int(210 - 120 * rank)
         self._x = rng.random(count).astype(np.float32) * np.float32(_RING / _PER_UNIT)
         self._up = (0.7 + 0.45 * rng.random(count)).astype(np.float32) * np.float32(self._tall)
         self._depth = rng.random(count).astype(np.float32)
@@ -79,12 +79,18 @@ class _Grass:
             sharp = np.float32(stage.unit * 0.55)
             cover = np.clip((height - up) * sharp * scale + 0.5, 0, 1)
             # Each blade catches the light near its tip.
-            bright = part * np.float32(0.72) + (1 - np.clip((height - up) / np.float32(self._tall), 0, 1)) * np.float32(0.3)
+            bright = part * np.float32(0.72) + (
+                1 - np.clip((height - up) / np.float32(self._tall), 0, 1)
+            ) * np.float32(0.3)
             for channel in range(3):
                 tone = root[channel] + (tip[channel] - root[channel]) * bright
                 area = image[channel, top:low]
                 area += (tone - area) * cover
-        fill(image, stage.row(0.0) + base * np.float32(stage.unit), np.broadcast_to(root[:, None, None], image.shape))
+        fill(
+            image,
+            stage.row(0.0) + base * np.float32(stage.unit),
+            np.broadcast_to(root[:, None, None], image.shape),
+        )
         self._flowers(image, moment, float(scale))
 
     def _flowers(self, image: Field, moment: Moment, scale: float) -> None:
@@ -96,7 +102,9 @@ class _Grass:
         ring = lookup(self._land, self._x, _PER_UNIT)
         column = stage.column(0.0) + (x + sway) * np.float32(scale * stage.unit)
         foot = np.float32(float(plane.v(self._foot, view)))
-        row = stage.row(0.0) + (foot - ring - self._up * scale + self._depth * 0.02 * self._rank) * np.float32(stage.unit)
+        row = stage.row(0.0) + (
+            foot - ring - self._up * scale + self._depth * 0.02 * self._rank
+        ) * np.float32(stage.unit)
         seen = np.abs(x) < stage.side * 1.2
         if not seen.any():
             return
@@ -129,9 +137,11 @@ class Meadow:
         self._hills = [strip(stage.rng, 4096, 2.1, 4) for _ in range(3)]
         self._trees = Trees(stage, 0.03, 0.3, bottom * 0.3, 3.5)
         blooms = self._choose()
-        ranks = (0.0, 0.22, 0.5, 1.0)
-        feet = (0.36, 0.54, 0.82, 1.22)
-        self._grass = [_Grass(stage, rank, bottom * foot, blooms) for rank, foot in zip(ranks, feet, strict=True)]
+        ranks = (0.0, 0.1, 0.22, 0.36, 0.54, 0.76, 1.0)
+        feet = (0.33, 0.38, 0.46, 0.57, 0.73, 0.96, 1.28)
+        self._grass = [
+            _Grass(stage, rank, bottom * foot, blooms) for rank, foot in zip(ranks, feet, strict=True)
+        ]
 
     def _choose(self) -> list[Field]:
         told = self._stage.direction
@@ -146,20 +156,26 @@ class Meadow:
         stage, light, bottom = self._stage, self._stage.light, self._stage.bottom
         self._sky.paint(image, moment)
         dry = stage.direction.mentions("wheat", "autumn", "prairie", "savanna")
-        green = paint_light("#c9a552") if dry else paint_light("#6f9a3c")
+        green = paint_light("#c9a552") if dry else paint_light("#6a9a34")
         lamp = light.sun * (0.12 if light.moon else 0.3) + light.glow * 0.3 + light.low * 0.2
         lamp = lamp / max(0.6, float(lamp.max())) * (0.32 if light.moon else 1.15)
-        tip, root = green * lamp, (green * 0.22 + light.shade * 0.35) * lamp
+        tip, root = green * lamp, (green * 0.24 + light.shade * 0.2) * lamp
         fog = light.haze * 0.6 + light.horizon * 0.4
         for place, hill in enumerate(self._hills):
             u = Plane(0.1 + 0.08 * place, self._horizon).u(stage, moment.view) + np.float32(3)
             height = lookup(hill, u, 512) * (0.022 - 0.003 * place) + 0.035 - 0.022 * place
-            crest = stage.row(0.0) + (np.float32(self._horizon + 0.03 * place) - height) * np.float32(stage.unit)
+            crest = stage.row(0.0) + (np.float32(self._horizon + 0.03 * place) - height) * np.float32(
+                stage.unit
+            )
             thick = np.float32(0.75 - 0.22 * place)
             tone = (tip * 0.6 + root * 0.4) * (1 - thick) + fog * thick
             fill(image, crest, fade(stage, tone, tone * 0.6 + fog * 0.4, self._horizon, self._horizon + 0.12))
-        self._trees.paint(image, moment.view, fade(stage, root * 0.8 + fog * 0.25, tip * 0.6, bottom * 0.2, bottom * 0.36))
+        self._trees.paint(
+            image, moment.view, fade(stage, root * 0.8 + fog * 0.25, tip * 0.6, bottom * 0.2, bottom * 0.36)
+        )
         for depth, grass in enumerate(self._grass):
-            thick = np.float32((0.42, 0.2, 0.07, 0.0)[depth])
-            shade = np.float32((1.0, 0.95, 0.85, 0.7)[depth])
-            grass.paint(image, moment, tip * shade * (1 - thick) + fog * thick, root * (1 - thick) + fog * thick * 0.7)
+            thick = np.float32(0.42 * (1 - depth / 6) ** 1.8)
+            shade = np.float32(1.0 - 0.28 * depth / 6)
+            grass.paint(
+                image, moment, tip * shade * (1 - thick) + fog * thick, root * (1 - thick) + fog * thick * 0.7
+            )

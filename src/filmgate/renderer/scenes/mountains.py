@@ -24,7 +24,9 @@ class Mountains:
         side = 1.0 if self._sky.sun_u > 0 else -1.0
         told = stage.direction
         snow = 0.3 + 0.3 * float(stage.rng.random())
-        if told.mentions("snow", "snowy", "winter", "alpenglow", "alps", "himalaya", "everest", "glacier", "dents"):
+        if told.mentions(
+            "snow", "snowy", "winter", "alpenglow", "alps", "himalaya", "everest", "glacier", "dents"
+        ):
             snow = 0.8
         shapes = (
             Shape(0.27 * tall, 0.14, 0.52, snow, -0.02),
@@ -44,9 +46,13 @@ class Mountains:
         stage, light = self._stage, self._stage.light
         self._sky.paint(image, moment)
         for place, (rank, foot) in enumerate(zip(self._ranges, self._feet, strict=True)):
-            floor = foot if place == 3 else stage.bottom
-            rank.paint(image, moment.view, floor, 0.85 if place < 3 else 0.55)
+            # What the next range hides need not be painted.
+            hidden = self._ranges[place + 1].crest(moment.view).max() if place < 3 else stage.height
+            floor = max(foot, (float(hidden) - stage.row(0.0)) / stage.unit + 0.01)
+            rank.paint(image, moment.view, floor, (0.75, 0.7, 0.75, 0.5)[place])
         far = light.shade * 0.75 + light.haze * 0.2
-        self._trees[0].paint(image, moment.view, fade(stage, far, light.haze * 0.6, stage.bottom * 0.7, stage.bottom * 1.3))
+        self._trees[0].paint(
+            image, moment.view, fade(stage, far, light.haze * 0.6, stage.bottom * 0.7, stage.bottom * 1.3)
+        )
         near = fade(stage, light.shade * 0.75, light.shade * 0.4, stage.bottom * 0.6, stage.bottom)
         self._trees[1].paint(image, moment.view, near)

@@ -31,12 +31,24 @@ class StarFlight:
         x = self._x / depth * np.float32(stage.side * 0.75) - np.float32(view.x * 0.3)
         y = self._y / depth * np.float32(stage.bottom * 0.75) + np.float32(view.y * 0.3)
         fade = np.clip((1.12 - depth) * 5, 0, 1) * np.clip((depth - 0.12) * 12, 0, 1)
-        light = self._bright * fade * (0.8 + 0.2 * np.sin(moment.time * 2 + self._z * 90)) * np.float32(0.6) / depth**0.7
+        light = (
+            self._bright
+            * fade
+            * (0.8 + 0.2 * np.sin(moment.time * 2 + self._z * 90))
+            * np.float32(0.6)
+            / depth**0.7
+        )
         size = (0.42 + 0.3 * np.sqrt(self._bright)) * np.float32(max(0.75, stage.unit / 760)) / depth**0.25
         column = stage.column(0.0) + (x * cos - y * sin) * stage.unit
         row = stage.row(0.0) + (x * sin + y * cos) * stage.unit
         seen = (np.abs(column - stage.width / 2) < stage.width) & (light > 0.01)
-        splat(image, column[seen], row[seen], size[seen].astype(np.float32), (self._tone * light)[:, seen].astype(np.float32))
+        splat(
+            image,
+            column[seen],
+            row[seen],
+            size[seen].astype(np.float32),
+            (self._tone * light)[:, seen].astype(np.float32),
+        )
 
 
 class Nebula:
@@ -48,7 +60,9 @@ class Nebula:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         rng = stage.rng
-        self._galaxy = stage.direction.mentions("galaxy", "galaxies", "galaxie", "galassia", "spiral", "milkyway")
+        self._galaxy = stage.direction.mentions(
+            "galaxy", "galaxies", "galaxie", "galassia", "spiral", "milkyway"
+        )
         self._gas = texture(rng, 512, 1.75, 0.35)
         self._dust = texture(rng, 512, 1.5, 0.5)
         self._shift = rng.random(10) * 512
@@ -73,9 +87,15 @@ class Nebula:
         u = (stage.u * cos - stage.v * sin + np.float32(view.x * 0.4)) * zoom
         v = (stage.u * sin + stage.v * cos - np.float32(view.y * 0.4)) * zoom
         bend = sample(self._gas, u * 0.7 + np.float32(s[0] + time * 0.8), v * 0.7 + np.float32(s[1]))
-        gas = sample(self._gas, u + bend * 16 + np.float32(s[2]), v - bend * 11 + np.float32(s[3] + time * 0.7))
-        fine = sample(self._dust, u * 1.3 + bend * 22 + np.float32(s[4]), v * 1.3 + gas * 12 + np.float32(s[5] - time * 0.6))
-        body = smoothstep(-1.0, 2.6, gas + fine * 0.42 + bend * 0.25)
+        gas = sample(
+            self._gas, u + bend * 16 + np.float32(s[2]), v - bend * 11 + np.float32(s[3] + time * 0.7)
+        )
+        fine = sample(
+            self._dust,
+            u * 1.3 + bend * 22 + np.float32(s[4]),
+            v * 1.3 + gas * 12 + np.float32(s[5] - time * 0.6),
+        )
+        body = smoothstep(-1.25, 2.6, gas + fine * 0.42 + bend * 0.25)
         dust = smoothstep(-0.2, 1.5, fine * 0.8 + bend - gas * 0.35)
         ramp = stage.ramp
         size = ramp.shape[1] - 1
@@ -86,8 +106,8 @@ class Nebula:
         core = np.exp(-((stage.u * 1.6) ** 2 + (stage.v * 2.0) ** 2)) * tone
         for channel in range(3):
             image[channel] = ramp[channel].take(first, mode="clip") * (0.5 + 0.75 * tone)
-            image[channel] += glow * other[channel] * np.float32(0.55)
-            image[channel] += core * core * ramp[channel, -1] * np.float32(0.5)
+            image[channel] += glow * other[channel] * np.float32(0.4)
+            image[channel] += core * core * ramp[channel, -1] * np.float32(0.35)
 
     def _spiral(self, image: Field, moment: Moment) -> None:
         stage, view, s, time = self._stage, moment.view, self._shift, moment.time

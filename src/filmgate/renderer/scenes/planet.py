@@ -31,6 +31,7 @@ class Planet:
         self._cloud = texture(rng, 512, 1.6, 0.45)
         self._shift = rng.random(6) * 512
         self._stars = StarFlight(stage, 480)
+        self._soft = stage.coarse(2)
         self._side = 1.0 if rng.random() < 0.5 else -1.0
         self._tilt = float(rng.random() * 0.5 - 0.25)
         self._colours()
@@ -54,34 +55,62 @@ class Planet:
         radius = np.float32(0.27 * view.zoom if self._ringed else 0.33 * view.zoom)
         centre_u = np.float32(self._side * 0.07 - view.x * 0.6)
         centre_v = np.float32(0.02 + view.y * 0.6)
-        x, y = (stage.u - centre_u) / radius, (stage.v - centre_v) / radius
+        sun = np.float32(self._side * -0.72), np.float32(-0.3), np.float32(0.5)
+        self._globe(image, (float(centre_u), float(centre_v), float(radius)), sun, moment)
+        self._halo(image, (centre_u, centre_v, radius), sun)
+        if self._ringed:
+            x, y = (stage.u - centre_u) / radius, (stage.v - centre_v) / radius
+            cover = np.clip((1 - np.sqrt(x * x + y * y)) * radius * np.float32(stage.unit) + 0.5, 0, 1)
+            self._rings(image, (x, y), cover, sun)
+
+    def _globe(
+        self, image: Field, place: tuple[float, float, float], sun: tuple[np.float32, ...], moment: Moment
+    ) -> None:
+        """Paint the ball itself, only where it is."""
+        stage = self._stage
+        u, v, radius = place
+        left, right = (
+            int(np.clip(stage.column(u + side * radius) + side * 2, 0, stage.width)) for side in (-1, 1)
+        )
+        top, low = (
+            int(np.clip(stage.row(v + side * radius) + side * 2, 0, stage.height)) for side in (-1, 1)
+        )
+        if right <= left or low <= top:
+            return
+        x = (stage.u[:, left:right] - np.float32(u)) * np.float32(1 / radius)
+        y = (stage.v[top:low] - np.float32(v)) * np.float32(1 / radius)
         distance = np.sqrt(x * x + y * y)
         z = np.sqrt(np.maximum(1 - distance * distance, 0))
-        sun = np.float32(self._side * -0.72), np.float32(-0.3), np.float32(0.5)
-        facing = x * sun[0] + y * sun[1] + z * sun[2]
-        day = smoothstep(-0.12, 0.75, facing)
-        cover = np.clip((1 - distance) * radius * np.float32(stage.unit) + 0.5, 0, 1)
+        day = smoothstep(-0.12, 0.75, x * sun[0] + y * sun[1] + z * sun[2])
+        cover = np.clip((1 - distance) * np.float32(radius * stage.unit) + 0.5, 0, 1)
         surface = self._surface(x, y, z, moment)
-        limb = np.clip(1 - z, 0, 1) ** 3
+        rim = np.clip(1 - z, 0, 1)
+        limb = rim * rim * rim * day * np.float32(0.85)
+        day = day * np.float32(1.25) + np.float32(0.004)
         for channel in range(3):
-            body = surface[channel] * (day * np.float32(1.25) + np.float32(0.004))
-            body += limb * day * self._air[channel] * np.float32(0.85)
-            image[channel] += (body - image[channel]) * cover
-        self._halo(image, x, y, distance, sun)
-        if self._ringed:
-            self._rings(image, (x, y), cover, sun)
+            area = image[channel, top:low, left:right]
+            area += (surface[channel] * day + limb * self._air[channel] - area) * cover
 
     def _surface(self, x: Field, y: Field, z: Field, moment: Moment) -> tuple[Field, ...]:
         s = self._shift
         cos, sin = np.float32(np.cos(self._tilt)), np.float32(np.sin(self._tilt))
         px, py = x * cos - y * sin, x * sin + y * cos
         py = np.clip(py, -1, 1)
-        longitude = np.arctan2(px, np.maximum(z, 1e-3)) * np.float32(512 / (2 * np.pi)) + np.float32(moment.time * 2.6)
+        longitude = np.arctan2(px, np.maximum(z, 1e-3)) * np.float32(512 / (2 * np.pi)) + np.float32(
+            moment.time * 2.6
+        )
         latitude = np.arcsin(py) * np.float32(512 / (2 * np.pi))
         if self._gas:
             swirl = sample(self._cloud, longitude * 0.9 + np.float32(s[0]), latitude * 3.2 + np.float32(s[1]))
-            fine = sample(self._cloud, longitude * 2 + swirl * 9 + np.float32(moment.time * 1.5), latitude * 9 + np.float32(s[2]))
-            bands = np.sin(latitude * 0.145 + swirl * np.float32(0.55)) * 0.6 + np.sin(latitude * 0.33 + fine * 0.35) * 0.4
+            fine = sample(
+                self._cloud,
+                longitude * 2 + swirl * 9 + np.float32(moment.time * 1.5),
+                latitude * 9 + np.float32(s[2]),
+            )
+            bands = (
+                np.sin(latitude * 0.145 + swirl * np.float32(0.55)) * 0.6
+                + np.sin(latitude * 0.33 + fine * 0.35) * 0.4
+            )
             part = np.clip(0.5 + bands * 0.42 + fine * 0.06, 0, 1)
             ramp = self._stage.ramp
             index = ((0.3 + part * 0.58) * (ramp.shape[1] - 1)).astype(np.intp)
@@ -90,9 +119,13 @@ class Planet:
         land += 0.35 * sample(self._cloud, longitude * 2.4 + np.float32(s[2]), latitude * 2.4)
         shore = smoothstep(0.05, 0.25, land)
         high = smoothstep(0.5, 1.6, land)
-        sky = sample(self._cloud, longitude * 1.1 + np.float32(s[3] + moment.time * 1.1), latitude * 1.5 + np.float32(s[4]))
+        sky = sample(
+            self._cloud,
+            longitude * 1.1 + np.float32(s[3] + moment.time * 1.1),
+            latitude * 1.5 + np.float32(s[4]),
+        )
         sky += 0.6 * sample(self._land, longitude * 2 + sky * 14 + np.float32(s[5]), latitude * 2.6)
-        white = smoothstep(0.35, 1.7, sky)
+        white = smoothstep(0.1, 1.5, sky)
         ice = smoothstep(0.8, 0.95, np.abs(py) + land * 0.04)
         layers: list[Field] = []
         for channel in range(3):
@@ -102,16 +135,23 @@ class Planet:
             layers.append(tone)
         return tuple(layers)
 
-    def _halo(self, image: Field, x: Field, y: Field, distance: Field, sun: tuple[np.float32, ...]) -> None:
+    def _halo(self, image: Field, place: tuple[np.float32, ...], sun: tuple[np.float32, ...]) -> None:
         """Glow outside the limb on the lit side."""
-        toward = np.clip((x * sun[0] + y * sun[1]) / np.maximum(distance, 0.05) * 0.6 + 0.42, 0, 1)
-        out = np.maximum(distance - 1, 0)
-        halo = np.exp(-out * 26) * (distance >= 0.99) * toward * np.float32(0.75)
-        halo += np.exp(-out * 6) * (distance >= 0.99) * toward * np.float32(0.1)
+        soft = self._soft
+        x, y = (soft.u - place[0]) / place[2], (soft.v - place[1]) / place[2]
+        distance = np.sqrt(x * x + y * y)
+        toward = np.clip(
+            (x * sun[0] + y * sun[1]) / np.maximum(distance, 0.05) * np.float32(0.6) + np.float32(0.42), 0, 1
+        )
+        out = np.abs(distance - 1)
+        halo = (np.exp(out * -26) * np.float32(0.6) + np.exp(out * -6) * np.float32(0.1)) * toward
+        halo = self._stage.enlarge(halo * smoothstep(0.9, 1.01, distance))
         for channel in range(3):
             image[channel] += halo * self._air[channel]
 
-    def _rings(self, image: Field, place: tuple[Field, Field], cover: Field, sun: tuple[np.float32, ...]) -> None:
+    def _rings(
+        self, image: Field, place: tuple[Field, Field], cover: Field, sun: tuple[np.float32, ...]
+    ) -> None:
         x, y = place
         cos, sin = np.float32(np.cos(0.32 * self._side)), np.float32(np.sin(0.32 * self._side))
         across, along = x * cos - y * sin, (x * sin + y * cos) * np.float32(4.2)

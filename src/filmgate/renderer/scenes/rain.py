@@ -41,22 +41,41 @@ class Rain:
         self._soft = stage.coarse(3)
         count = 54
         self._at = rng.random((2, count)).astype(np.float32)
-        self._size = (0.016 + 0.03 * rng.random(count)).astype(np.float32)
-        self._power = ((0.25 + 0.75 * rng.random(count) ** 2) * (0.4 if self._day else 1.0)).astype(np.float32)
-        self._tint = np.stack([paint_light(_LAMPS[int(rng.integers(len(_LAMPS)))]) for _ in range(count)], axis=1)
+        self._size = (0.018 + 0.04 * rng.random(count)).astype(np.float32)
+        self._power = ((0.25 + 0.75 * rng.random(count) ** 2) * (0.4 if self._day else 1.0)).astype(
+            np.float32
+        )
+        self._tint = np.stack(
+            [paint_light(_LAMPS[int(rng.integers(len(_LAMPS)))]) for _ in range(count)], axis=1
+        )
         self._phase = rng.random(count).astype(np.float32) * 6.28
         self._speed = ((rng.random(count) - 0.5) * 0.02 * (rng.random(count) < 0.4)).astype(np.float32)
         self._tile = texture(rng, 256, 1.9, 0.2)
-        dim = 1.0 if self._day else 0.55
+        dim = 1.0 if self._day else 0.8
         dark = light.shade * 0.7 + light.zenith * 0.3
-        self._sky = table([light.low * 0.6 * dim, light.haze * 0.7 * dim, dark, dark * 0.5], 512)
+        glow = paint_light("#a8602c") * (0.08 if self._day else 0.35)
+        self._sky = table(
+            [
+                light.upper * 0.8 * dim,
+                light.low * 0.7 * dim + glow * 0.35,
+                light.haze * 0.55 * dim + glow,
+                dark + glow * 0.3,
+                dark * 0.7,
+            ],
+            512,
+        )
         self._still = [_Drop(stage, runner=False) for _ in range(420)]
         self._runners = [_Drop(stage, runner=True) for _ in range(20)]
         shape = (stage.height, stage.width)
         self._bend_x, self._bend_y = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._gain = np.ones(shape, np.float32)
         for drop in self._still:
-            self._press((self._bend_x, self._bend_y, self._gain), drop.x * stage.width, drop.y * stage.height, drop.radius)
+            self._press(
+                (self._bend_x, self._bend_y, self._gain),
+                drop.x * stage.width,
+                drop.y * stage.height,
+                drop.radius,
+            )
         self._streaks = Streaks(stage, 0.6)
 
     def _press(self, maps: tuple[Field, Field, Field], x: float, y: float, radius: float) -> None:
@@ -75,7 +94,9 @@ class Rain:
         keep = 1 - inside
         bend_x[top:low, left:right] = bend_x[top:low, left:right] * keep - dx * lens
         bend_y[top:low, left:right] = bend_y[top:low, left:right] * keep - dy * lens
-        rim = 1.12 - 0.62 * np.clip(away, 0, 1) ** 2 + 0.5 * np.exp(-((dx + 0.35) ** 2 + (dy + 0.42) ** 2) * 14)
+        rim = (
+            1.12 - 0.62 * np.clip(away, 0, 1) ** 2 + 0.5 * np.exp(-((dx + 0.35) ** 2 + (dy + 0.42) ** 2) * 14)
+        )
         gain[top:low, left:right] += (rim - gain[top:low, left:right]) * inside
 
     def paint(self, image: Field, moment: Moment) -> None:
@@ -122,7 +143,12 @@ class Rain:
         y = (0.34 + self._at[1] * 0.5) * soft.height
         power = self._power * (0.8 + 0.2 * np.sin(moment.time * 0.9 + self._phase))
         for lamp in range(x.size):
-            self._disc(back, (float(x[lamp]), float(y[lamp])), float(self._size[lamp]), self._tint[:, lamp] * power[lamp])
+            self._disc(
+                back,
+                (float(x[lamp]), float(y[lamp])),
+                float(self._size[lamp]),
+                self._tint[:, lamp] * power[lamp],
+            )
         return np.asarray(back, np.float32)
 
     def _disc(self, back: Field, place: tuple[float, float], size: float, tone: Field) -> None:
@@ -138,5 +164,7 @@ class Rain:
             np.arange(left, right, dtype=np.float32)[None, :] - np.float32(x),
             np.arange(top, low, dtype=np.float32)[:, None] - np.float32(y),
         )
-        shape = np.clip((np.float32(radius) - away) * 0.6 + 0.5, 0, 1) * (0.55 + 0.4 * (away / np.float32(radius)) ** 4)
+        shape = np.clip((np.float32(radius) - away) * 0.6 + 0.5, 0, 1) * (
+            0.55 + 0.4 * (away / np.float32(radius)) ** 4
+        )
         back[:, top:low, left:right] += tone[:, None, None] * shape[None] * np.float32(0.62)

@@ -27,7 +27,7 @@ class _Row:
         self._stage = stage
         self._plane = Plane(near, horizon)
         self._crest, walls = self._outline(stage, tall)
-        night = {"night": 0.5, "dusk": 0.42, "sunset": 0.24, "dawn": 0.12}.get(stage.direction.time, 0.03)
+        night = {"night": 0.34, "dusk": 0.28, "sunset": 0.16, "dawn": 0.08}.get(stage.direction.time, 0.03)
         self._front = np.zeros((_ROWS, _RING), np.uint8)
         for start, end in walls:
             cell = (int(rng.integers(7, 11)), int(rng.integers(5, 9)))
@@ -41,8 +41,8 @@ class _Row:
         veil = light.haze * 0.6 + light.horizon * 0.4
         dark = light.shade * 0.75 + light.upper * 0.05
         lit_wall = light.shade * 0.7 + light.haze * 0.3 + light.glow * 0.06
-        lamp = paint_light("#ffcf8a") * 0.75 + paint_light("#cfe2ff") * 0.25
-        table = front_colours(dark, lit_wall, lamp, 1.35)
+        lamp = paint_light("#ecc898") * 0.85 + paint_light("#cfe2ff") * 0.1
+        table = front_colours(dark, lit_wall, lamp, 1.9)
         self._lut = table + (veil[:, None] - table) * np.float32(haze)
         self._veil = veil
 
@@ -114,17 +114,21 @@ class Skyline:
         self._sky = Sky(stage, horizon - 0.01)
         tall = 1.0 if stage.side > stage.bottom else 1.45
         self._rows = [
-            _Row(stage, 0.16, 0.36 * tall, 0.55, horizon),
-            _Row(stage, 0.26, 0.32 * tall, 0.26, horizon),
-            _Row(stage, 0.4, 0.17 * tall, 0.05, horizon),
+            _Row(stage, 0.16, 0.42 * tall, 0.6, horizon),
+            _Row(stage, 0.26, 0.34 * tall, 0.22, horizon),
+            _Row(stage, 0.4, 0.13 * tall, 0.02, horizon),
         ]
         self._mirror = Mirror(stage, horizon, 1.7)
         self._night = stage.direction.time in ("night", "dusk", "sunset")
         count = 46
         self._at = rng.random(count).astype(np.float32)
-        self._speed = (0.012 + 0.03 * rng.random(count).astype(np.float32)) * np.where(np.arange(count) % 2, 1, -1)
+        self._speed = (0.012 + 0.03 * rng.random(count).astype(np.float32)) * np.where(
+            np.arange(count) % 2, 1, -1
+        )
         white, red = paint_light("#fff0d0"), paint_light("#ff4030")
-        self._tone = np.where((np.arange(count) % 2)[None, :] > 0, red[:, None], white[:, None]).astype(np.float32)
+        self._tone = np.where((np.arange(count) % 2)[None, :] > 0, red[:, None], white[:, None]).astype(
+            np.float32
+        )
 
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint one frame."""

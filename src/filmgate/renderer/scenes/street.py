@@ -16,7 +16,7 @@ from filmgate.renderer.stage import Stage
 _EYE = 0.13
 _WALL = 0.46
 _ROWS, _COLUMNS = 512, 4096
-_TEXELS = 150.0
+_TEXELS = 250.0
 
 
 class _Front:
@@ -29,11 +29,11 @@ class _Front:
         self.signs = np.zeros((_COLUMNS,), np.int32)
         at = 0
         while at < _COLUMNS:
-            end = min(_COLUMNS, at + int(rng.integers(90, 300)))
-            self.tops[at:end] = 0.5 + 1.3 * rng.random() ** 1.3
+            end = min(_COLUMNS, at + int(rng.integers(150, 480)))
+            self.tops[at:end] = 0.5 + 1.25 * rng.random() ** 1.3
             cell = (int(rng.integers(20, 34)), int(rng.integers(16, 30)))
             self._code[:, at:end] = facade(rng, (_ROWS, end - at), cell, lit * (0.5 + float(rng.random())))
-            self.signs[at:end] = int(rng.integers(5))
+            self.signs[at:end] = int(rng.choice(5, p=(0.4, 0.3, 0.14, 0.09, 0.07)))
             at = end
         # Shop windows glow along the pavement.
         self._code[:30] = 30
@@ -56,7 +56,7 @@ class _Front:
 class Street:
     """One-point perspective: fronts, wet asphalt, head lamps and tail lamps."""
 
-    detail: ClassVar[float] = 0.7
+    detail: ClassVar[float] = 0.65
     sound: ClassVar[str] = "hum"
 
     def __init__(self, stage: Stage) -> None:
@@ -82,8 +82,8 @@ class Street:
         light = self._stage.light
         dark = light.shade * 0.8 + light.haze * 0.05
         wall = light.shade * 0.55 + light.haze * 0.3 + light.ground * 0.14
-        lamps = ("#ffc27a", "#ffdca8", "#9fd0ff", "#ff7fb0", "#7ff0e0")
-        power = 1.5 if self._night else 0.7
+        lamps = ("#ecc088", "#f0dcb8", "#a8c8f0", "#e87aae", "#7fe0d8")
+        power = 1.7 if self._night else 0.7
         tables = [front_colours(dark, wall, paint_light(code), power) for code in lamps]
         # One long table: house tint first, code second.
         self._lut = np.concatenate(tables, axis=1)
@@ -112,7 +112,13 @@ class Street:
     def _walls(self, image: Field, du: Field, dv: Field, wall_z: Field, travel: float) -> None:
         stage = self._stage
         fog = 1 - np.exp(-wall_z * np.float32(0.11))
-        low_row = int(np.clip(np.ceil(stage.row(self._vanish) + _EYE / _WALL * stage.side * stage.unit * 1.5), 1, stage.height))
+        low_row = int(
+            np.clip(
+                np.ceil(stage.row(self._vanish) + _EYE / _WALL * stage.side * stage.unit * 1.5),
+                1,
+                stage.height,
+            )
+        )
         for side, front in enumerate(self._fronts):
             columns = np.nonzero((du < 0) if side == 0 else (du >= 0))[0]
             if columns.size == 0:
@@ -159,9 +165,13 @@ class Street:
         columns = np.arange(stage.width, dtype=np.int32)[None, :]
         index: list[NDArray[np.int32]] = []
         for stretch, jitter in ((1.0, 0.6), (0.8, -1.0), (1.25, 1.3)):
-            mirrored = vanish_row + (2 * contact - below * np.float32(stretch) + blur * np.float32(jitter)) * unit
+            mirrored = (
+                vanish_row + (2 * contact - below * np.float32(stretch) + blur * np.float32(jitter)) * unit
+            )
             index.append(np.clip(mirrored, 0, stage.height - 1).astype(np.intp) * stage.width + columns)
-        puddle = smoothstep(-0.6, 1.4, sample(self._tile, x * 40, (depth + np.float32(travel)) * 36) + rough * 0.25)
+        puddle = smoothstep(
+            -0.6, 1.4, sample(self._tile, x * 40, (depth + np.float32(travel)) * 36) + rough * 0.25
+        )
         shine = np.float32(self._wet) * (0.45 + 0.55 * puddle) * np.clip(1.05 - below * 0.9, 0.3, 1)
         mark = self._marks(x, depth, travel)
         light = stage.light
@@ -169,7 +179,11 @@ class Street:
         fog = 1 - np.exp(-depth * np.float32(0.11))
         for channel in range(3):
             flat = image[channel].ravel()
-            mirror = (flat.take(index[0], mode="clip") + flat.take(index[1], mode="clip") + flat.take(index[2], mode="clip")) * np.float32(1 / 3)
+            mirror = (
+                flat.take(index[0], mode="clip")
+                + flat.take(index[1], mode="clip")
+                + flat.take(index[2], mode="clip")
+            ) * np.float32(1 / 3)
             body = base[channel] * (1 + rough * np.float32(0.07)) + mark * (base[channel] * 1.4 + 0.05)
             body += mirror * shine
             body += (self._veil[channel] - body) * fog

@@ -13,7 +13,7 @@ from filmgate.renderer.stage import Stage
 class Tunnel:
     """Fly down a tube of light; a portal is the same tube seen from outside."""
 
-    detail: ClassVar[float] = 0.7
+    detail: ClassVar[float] = 0.6
     sound: ClassVar[str] = "deep"
 
     def __init__(self, stage: Stage) -> None:
@@ -21,7 +21,9 @@ class Tunnel:
         self._bloom = Bloom(stage, 0.55, 0.35)
         rng = stage.rng
         self._tile = texture(rng, 512, 1.5, 0.4)
-        self._portal = stage.direction.mentions("portal", "gateway", "vortex", "wormhole", "portail", "портал")
+        self._portal = stage.direction.mentions(
+            "portal", "gateway", "vortex", "wormhole", "portail", "портал"
+        )
         self._sides = int(rng.choice([3, 4, 5, 6, 8]))
         self._bulge = float(rng.random()) * 0.5 + 0.12
         self._phase = rng.random(6) * 6.28
@@ -32,8 +34,16 @@ class Tunnel:
         stage, view, time = self._stage, moment.view, moment.time
         p = self._phase
         wander = np.float32(0.05)
-        u = stage.u / np.float32(view.zoom) + wander * np.float32(np.sin(time * 0.43 + p[0])) + np.float32(view.x * 0.5)
-        v = stage.v / np.float32(view.zoom) + wander * np.float32(np.cos(time * 0.37 + p[1])) - np.float32(view.y * 0.5)
+        u = (
+            stage.u / np.float32(view.zoom)
+            + wander * np.float32(np.sin(time * 0.43 + p[0]))
+            + np.float32(view.x * 0.5)
+        )
+        v = (
+            stage.v / np.float32(view.zoom)
+            + wander * np.float32(np.cos(time * 0.37 + p[1]))
+            - np.float32(view.y * 0.5)
+        )
         radius = np.sqrt(u * u + v * v) + np.float32(1e-3)
         angle = np.arctan2(v, u)
         turn = np.float32(time * 0.22 * self._spin + view.roll)
@@ -81,7 +91,7 @@ class Tunnel:
         away = (radius - edge) * 9
         outside = np.exp(-np.maximum(away, 0) * np.float32(1.15)) * (away > 0)
         inside = np.exp(np.minimum(away, 0) * np.float32(3.6)) * (away <= 0)
-        rim = np.exp(-((radius - edge) * 60) ** 2)
+        rim = np.exp(-(((radius - edge) * 60) ** 2))
         flame = np.clip(0.55 + 0.38 * smoke + 0.3 * wisp, 0, 2)
         depth = smoothstep(0.0, 0.3, radius)
         tone = np.clip(outside * flame * 0.72 + inside * (0.25 + 0.4 * flame) * depth + rim * 0.35, 0, 1)

@@ -63,7 +63,11 @@ class Underwater:
         first = ring_at(self._rays[0], (angle * 330 + time * 7).astype(np.float64))
         second = ring_at(self._rays[1], (angle * 420 - time * 9).astype(np.float64))
         depth = (soft.v + soft.bottom) / (2 * soft.bottom)
-        ray = np.clip(0.35 + 0.34 * first + 0.3 * second, 0, 2) ** 1.6 * np.exp(-depth * 2.3) * np.exp(-(angle**2) * 3.2)
+        ray = (
+            np.clip(0.35 + 0.34 * first + 0.3 * second, 0, 2) ** 1.6
+            * np.exp(-depth * 2.3)
+            * np.exp(-(angle**2) * 3.2)
+        )
         caustic = sample(self._tile, soft.u * 90 + time * 5, np.exp(-depth * 3.0) * 220 + time * 8)
         caustic -= sample(self._tile, soft.u * 90 - time * 6 + 200, np.exp(-depth * 3.0) * 220 - time * 5)
         surface = np.exp(-np.abs(caustic) * 3.4) * np.exp(-depth * 9)
@@ -118,7 +122,11 @@ class Underwater:
         stage, time = self._stage, moment.time
         near = 0.35 + 0.65 * float(seed[2]) ** 1.5
         beat = float(np.sin(time * (1.3 + seed[3]) + seed[4] * 6))
-        u = (float(seed[0]) * 2 - 1) * stage.side * 0.85 + 0.03 * float(np.sin(time * 0.3 + seed[5] * 6)) - moment.view.x * near
+        u = (
+            (float(seed[0]) * 2 - 1) * stage.side * 0.85
+            + 0.03 * float(np.sin(time * 0.3 + seed[5] * 6))
+            - moment.view.x * near
+        )
         rise = (float(seed[1]) - time * 0.012 * near * 1.6 + beat * 0.006) % 1.3 - 0.15
         v = (rise * 2 - 1) * stage.bottom
         size = 0.075 * near
@@ -148,7 +156,9 @@ class Underwater:
         y = (stage.v[top:low] - np.float32(v)) / np.float32(high)
         hem = np.float32(0.24) + 0.06 * np.cos(x * 16)
         away = np.sqrt(x * x + np.where(y < 0, y, y * np.float32(2.2)) ** 2)
-        inside = np.clip((1 - away) * np.float32(size * stage.unit * 0.5), 0, 1) * np.clip((hem - y) * 9, 0, 1)
+        inside = np.clip((1 - away) * np.float32(size * stage.unit * 0.5), 0, 1) * np.clip(
+            (hem - y) * 9, 0, 1
+        )
         rim = np.exp(-(((away - 0.9) / 0.12) ** 2)) * inside
         ribs = 0.72 + 0.28 * np.cos(np.arctan2(x, 1.4 - y) * 22)
         glow = inside * (0.16 + 0.2 * np.clip(-y, 0, 1) * ribs) + rim * 0.4 + np.exp(-away * 2.6) * 0.06
@@ -159,7 +169,9 @@ class Underwater:
         stage, time = self._stage, moment.time
         x, y, size, phase = self._motes
         u = (np.mod(x + time * 0.004 * (size - 0.5) - moment.view.x * (0.3 + size), 1.0) * 2 - 1) * stage.side
-        v = (np.mod(y + np.sin(time * 0.3 + phase * 6) * 0.01 - time * 0.006 * size, 1.0) * 2 - 1) * stage.bottom
+        v = (
+            np.mod(y + np.sin(time * 0.3 + phase * 6) * 0.01 - time * 0.006 * size, 1.0) * 2 - 1
+        ) * stage.bottom
         radius = (0.0008 + 0.0032 * size**4) * stage.unit
         power = (0.08 + 0.1 * phase) / (1 + radius * 0.6) * (0.7 + 0.3 * np.sin(time + phase * 20))
         tone = self._water[:, 60][:, None] * power[None]

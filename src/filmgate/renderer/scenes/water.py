@@ -100,8 +100,8 @@ class Lake:
         low = not told.mentions("mountain", "mountains", "alps", "alpine", "peaks", "fjord", "peak")
         size = 0.6 if low and stage.rng.random() < 0.5 else 1.0
         self._ranges = [
-            Massif(stage, Shape(0.23 * tall * size, 0.14, 0.5, snow, -0.012), horizon, side),
-            Massif(stage, Shape(0.2 * tall * size, 0.26, 0.26, snow * 0.8, -0.008, 0.9), horizon, side),
+            Massif(stage, Shape(0.34 * tall * size, 0.14, 0.5, snow, -0.012), horizon, side),
+            Massif(stage, Shape(0.25 * tall * size, 0.26, 0.24, snow * 0.8, -0.008, 0.9), horizon, side),
             Massif(stage, Shape(0.075 * tall, 0.42, 0.22, 0.0, 0.0, 0.4), horizon, side),
         ]
         self._shore = Trees(stage, 0.032, 0.5, horizon + 0.004, 7)

@@ -1,0 +1,126 @@
+"""PostgreSQL goes away in the middle of the work, and nothing that was promised goes with it."""
+
+import signal
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from tests.chaos.processes import Answer, Member, World, until
+
+RECOVERY_SECONDS = 10
+
+
+class Hammer:
+    """Create videos without pause from several threads, and keep every answer."""
+
+    def __init__(self, server: Member, threads: int = 3) -> None:
+        self._server = server
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._create, daemon=True) for _ in range(threads)]
+        self.answers: list[tuple[float, Answer]] = []
+
+    @contextmanager
+    def swinging(self) -> Generator[None, None, None]:
+        """Create for as long as the block lasts."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for thread in self._threads:
+                thread.join(40)
+
+    @property
+    def accepted(self) -> list[str]:
+        return [answer.body["jobId"] for _, answer in self.answers if answer.status == 202]
+
+    def refused_since(self, moment: float) -> bool:
+        return any(answer.status == 503 for when, answer in self.answers if when > moment)
+
+    def accepted_since(self, moment: float) -> float | None:
+        return next((when for when, answer in self.answers if when > moment and answer.status == 202), None)
+
+    def _create(self) -> None:
+        while not self._stop.is_set():
+            answer = self._server.ask("POST", "/api/v1/videos", {"prompt": "a wave", "model": "procedural-1"})
+            self.answers.append((time.monotonic(), answer))
+
+
+def cancel_all(server: Member, ids: list[str]) -> None:
+    """Spare the machine the films that were only created to be counted."""
+    for name in ids:
+        assert server.ask("DELETE", f"/api/v1/videos/{name}").status in {200, 409}
+
+
+@pytest.mark.parametrize("how", ["restarted", "killed"])
+def test_postgres_may_be_lost_in_the_middle_of_a_batch(world: World, how: str) -> None:
+    server = world.serve()
+    batch_id, ids = server.create_batch(6)
+    until(world.renders_under_way, 20, "a renderer at work")
+    hammer = Hammer(server)
+    with hammer.swinging():
+        until(lambda: hammer.accepted, 10, "the first accepted create")
+        server_process = world.postmaster()
+        lost = time.monotonic()
+        # Fast shutdown, as an administrator's restart is; or as when the machine runs out of memory.
+        server_process.send_signal(signal.SIGINT if how == "restarted" else signal.SIGKILL)
+        until(lambda: hammer.refused_since(lost) or hammer.accepted_since(lost + 1), 20, "a refusal")
+        back = until(lambda: running_again(world, server_process), 20, "PostgreSQL to be back")
+        took = until(lambda: hammer.accepted_since(back), 20, "an accepted create") - back
+    assert took < RECOVERY_SECONDS
+    odd = [answer for _, answer in hammer.answers if answer.status not in {202, 503}]
+    assert odd == []
+    assert all("retry-after" in answer.headers for _, answer in hammer.answers if answer.status == 503)
+    there = {row["id"] for row in world.rows("SELECT id FROM videos")}
+    assert set(hammer.accepted) | set(ids) <= there
+    print(f"{how}: {len(hammer.accepted)} accepted, {len(hammer.answers)} answers, back after {took:.2f} s")
+    cancel_all(server, hammer.accepted)
+    until(lambda: server.finished(batch_id), 60, "the batch to finish")
+    print(f"batch finished {time.monotonic() - back:.1f} s after PostgreSQL was back")
+    tally = world.settled_tally(ids)
+    assert tally.clean, tally
+    assert "Traceback" not in server.said()
+
+
+def running_again(world: World, before: psutil.Process) -> float:
+    """Return the moment at which a new PostgreSQL answers, or 0.0."""
+    try:
+        return time.monotonic() if world.rows("SELECT 1") and world.postmaster() != before else 0.0
+    except Exception:  # noqa: BLE001 - every way in which it does not answer means the same
+        return 0.0
+
+
+def test_an_idle_worker_is_as_quick_as_before_once_postgres_is_back(world: World) -> None:
+    server = world.serve()
+    first = server.create()
+    until(lambda: server.ask("GET", f"/api/v1/videos/{first}").body["status"] == "completed", 20, "a film")
+    before = world.postmaster()
+    before.kill()
+    back = until(lambda: running_again(world, before), 20, "PostgreSQL to be back")
+    until(lambda: server.ask("GET", "/ready").status == 200, 10, "the API to be ready")
+    second = server.create()
+    until(lambda: server.ask("GET", f"/api/v1/videos/{second}").body["status"] == "completed", 20, "a film")
+    took = time.monotonic() - back
+    print(f"a film {took:.1f} s after PostgreSQL was back")
+    assert took < RECOVERY_SECONDS
+    # Woken, not looking round now and then: what it waits for costs it no seconds.
+    begun = time.monotonic()
+    third = server.create()
+    until(lambda: server.ask("GET", f"/api/v1/videos/{third}").body["status"] == "completed", 20, "a film")
+    print(f"the next film took {time.monotonic() - begun:.1f} s")
+    assert time.monotonic() - begun < 5
+
+
+def test_a_hundred_creates_are_there_after_everything_was_killed_at_the_last_answer(world: World) -> None:
+    server = world.serve("--no-worker")
+    ids = [server.create() for _ in range(100)]
+    world.power_cut()
+    server = world.serve("--no-worker")
+    there = {row["id"] for row in world.rows("SELECT id FROM videos WHERE status = 'queued'")}
+    assert there == set(ids)
+    assert server.ask("GET", f"/api/v1/videos/{ids[-1]}").body["status"] == "pending"
