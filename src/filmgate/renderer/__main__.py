@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import av.logging
 
@@ -16,63 +17,64 @@ from filmgate.renderer.request import RenderError, RenderRequest
 _PAUSE = 0.125
 
 
-class _Reporter:
-    """Write progress at most eight times a second."""
+class _Child:
+    """Serve requests one after another and know which file is unfinished."""
 
-    def __init__(self, frames: int) -> None:
-        self._frames = frames
-        self._last = 0.0
+    def __init__(self) -> None:
+        self._part: Path | None = None
 
-    def __call__(self, done: int) -> None:
-        """Report the frames done so far, unless it was just done."""
-        now = time.monotonic()
-        if done == self._frames or now - self._last >= _PAUSE:
-            self._last = now
-            _say({"frames_done": done, "frames": self._frames})
+    def serve(self, line: str) -> None:
+        """Answer one request line."""
+        try:
+            asked = json.loads(line)
+            output = Path(asked.pop("output"))
+            request = RenderRequest(**asked)
+            self._part = output.with_name(output.name + ".part")
+            render(request, output, self._reporter(request.frames))
+            self._say({"done": True, "bytes": output.stat().st_size})
+        except RenderError as error:
+            self._say({"error": str(error), "kind": error.kind})
+        except Exception as error:  # noqa: BLE001 - the child answers every line, whatever went wrong
+            self._say({"error": f"The built-in renderer failed: {error!r}", "kind": "internal"})
+        finally:
+            self._part = None
 
+    def _reporter(self, frames: int) -> Callable[[int], None]:
+        """Make a callback that writes progress at most eight times a second."""
+        last = 0.0
 
-def _say(message: dict[str, Any]) -> None:
-    try:
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
-    except OSError:
-        # Nobody listens any more: the parent died, so the film has no owner.
-        _leave()
+        def report(done: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done == frames or now - last >= _PAUSE:
+                last = now
+                self._say({"frames_done": done, "frames": frames})
 
+        return report
 
-_part: Path | None = None
+    def _say(self, message: dict[str, object]) -> None:
+        try:
+            sys.stdout.write(json.dumps(message) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            # Nobody listens any more: the parent died, so the film has no owner.
+            self.leave()
 
-
-def _leave(*_: object) -> NoReturn:
-    if _part is not None:
-        _part.unlink(missing_ok=True)
-    os._exit(1)
-
-
-def _serve(line: str) -> None:
-    global _part
-    try:
-        asked = json.loads(line)
-        output = Path(asked.pop("output"))
-        request = RenderRequest(**asked)
-        _part = output.with_name(output.name + ".part")
-        render(request, output, _Reporter(request.frames))
-        _say({"done": True, "bytes": output.stat().st_size})
-    except RenderError as error:
-        _say({"error": str(error), "kind": error.kind})
-    except Exception as error:  # noqa: BLE001 - the child answers every line, whatever went wrong
-        _say({"error": f"The built-in renderer failed: {error!r}", "kind": "internal"})
-    finally:
-        _part = None
+    def leave(self, *_: object) -> NoReturn:
+        """End at once, leaving no unfinished file."""
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+        os._exit(1)
 
 
 def main() -> None:
     """Serve requests until standard input ends."""
     av.logging.set_level(av.logging.PANIC)
-    signal.signal(signal.SIGTERM, _leave)
+    child = _Child()
+    signal.signal(signal.SIGTERM, child.leave)
     for line in sys.stdin:
         if line.strip():
-            _serve(line)
+            child.serve(line)
 
 
 if __name__ == "__main__":

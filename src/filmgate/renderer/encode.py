@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, cast
 
 import av
 import numpy as np
@@ -16,17 +16,40 @@ RATE = 48_000
 _BLOCK = 1024
 
 
+class _Muxer(Protocol):
+    """Say what is used of a container: PyAV's own types leave packets open."""
+
+    def mux(self, packets: object) -> None: ...
+
+
+class _Stream(Protocol):
+    """Say what is used of a stream while encoding."""
+
+    def encode(self, frame: object) -> object: ...
+
+
 class Encoder:
     """Mux one film: H.264 4:2:0 in BT.709, optional AAC stereo, index in front."""
 
-    def __init__(self, path: Path, request: RenderRequest) -> None:
+    def __init__(self, path: Path, request: RenderRequest, sound: Field | None = None) -> None:
+        """Open the file; sound has shape (2, samples), values within -1 and 1."""
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-        self._video = self._container.add_stream("libx264", rate=request.fps)
-        self._video.width = request.width
-        self._video.height = request.height
-        self._video.pix_fmt = "yuv420p"
-        self._video.time_base = Fraction(1, request.fps)
-        context = self._video.codec_context
+        self._muxer = cast("_Muxer", self._container)
+        self._video = self._add_video(request)
+        self._sound = sound
+        self._audio = None if sound is None else self._add_audio()
+        self._rate = request.fps
+        self._count = 0
+        self._heard = 0
+
+    def _add_video(self, request: RenderRequest) -> _Stream:
+        stream = self._container.add_stream(  # pyright: ignore[reportUnknownMemberType] - Packet is open
+            "libx264", rate=request.fps
+        )
+        stream.width, stream.height = request.width, request.height
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = Fraction(1, request.fps)
+        context = stream.codec_context
         context.thread_count = 1
         context.gop_size = request.fps * 2
         context.color_range = ColorRange.MPEG
@@ -34,18 +57,20 @@ class Encoder:
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
         # aq-mode 3 spends bits on dark gradients, where bands show first.
-        self._video.options = {
+        stream.options = {
             "preset": "superfast",
             "crf": "21",
             "x264-params": "aq-mode=3:aq-strength=0.9:rc-lookahead=0:threads=1",
         }
-        self._sound = None
-        if request.audio:
-            self._sound = self._container.add_stream("aac", rate=RATE)
-            self._sound.codec_context.layout = "stereo"
-            self._sound.codec_context.bit_rate = 128_000
-        self._rate = request.fps
-        self._count = 0
+        return cast("_Stream", stream)
+
+    def _add_audio(self) -> _Stream:
+        stream = self._container.add_stream(  # pyright: ignore[reportUnknownMemberType] - Packet is open
+            "aac", rate=RATE
+        )
+        stream.codec_context.layout = "stereo"
+        stream.codec_context.bit_rate = 128_000
+        return cast("_Stream", stream)
 
     def __enter__(self) -> Self:
         return self
@@ -56,26 +81,28 @@ class Encoder:
         self._container.close()
 
     def picture(self, frame: av.VideoFrame) -> None:
-        """Add one frame."""
+        """Add one frame, and the sound that plays with it."""
         frame.pts = self._count
         frame.time_base = Fraction(1, self._rate)
         self._count += 1
-        self._container.mux(self._video.encode(frame))
+        self._muxer.mux(self._video.encode(frame))
+        self._play(self._count * RATE // self._rate)
 
-    def sound(self, samples: Field) -> None:
-        """Add sound of shape (2, count), values within -1 and 1."""
-        if self._sound is None:
+    def _play(self, until: int) -> None:
+        if self._sound is None or self._audio is None:
             return
-        for start in range(0, samples.shape[1], _BLOCK):
-            block = np.ascontiguousarray(samples[:, start : start + _BLOCK])
+        total = self._sound.shape[1]
+        while self._heard < min(until, total):
+            block = np.ascontiguousarray(self._sound[:, self._heard : self._heard + _BLOCK], np.float32)
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
             frame.sample_rate = RATE
-            frame.pts = start
+            frame.pts = self._heard
             frame.time_base = Fraction(1, RATE)
-            self._container.mux(self._sound.encode(frame))
+            self._heard += block.shape[1]
+            self._muxer.mux(self._audio.encode(frame))
 
     def finish(self) -> None:
         """Flush both streams."""
-        self._container.mux(self._video.encode(None))
-        if self._sound is not None:
-            self._container.mux(self._sound.encode(None))
+        self._muxer.mux(self._video.encode(None))
+        if self._audio is not None:
+            self._muxer.mux(self._audio.encode(None))

@@ -17,7 +17,7 @@ from filmgate.renderer.parallax import Parallax
 from filmgate.renderer.prompt import Direction, direct
 from filmgate.renderer.request import NoSpace, RenderError, RenderRequest
 from filmgate.renderer.scenes import scene_class
-from filmgate.renderer.stage import Scene, Stage, make_stage
+from filmgate.renderer.stage import Painter, Stage, make_stage
 from filmgate.renderer.weather import Weather
 
 Progress = Callable[[int], None]
@@ -35,7 +35,7 @@ class Film:
         size = (max(16, round(request.width * scale)), max(16, round(request.height * scale)))
         self.stage: Stage = self._stage(size)
         self._camera = Camera(self.direction.moves, request.seconds, self._rng("camera"))
-        self._scene: Scene = self._open_scene()
+        self._scene: Painter = self._open_scene()
         self._weather = None if request.image else Weather(self.stage)
         self._grade = Grade(self.stage, (request.width, request.height), self._rng("grain"))
         self._image = np.zeros((3, *size[::-1]), np.float32)
@@ -52,7 +52,7 @@ class Film:
         table = ramp(told.tints, rng)
         return make_stage(size, told, chosen, table, self._rng("scene"), self.request.seconds)
 
-    def _open_scene(self) -> Scene:
+    def _open_scene(self) -> Painter:
         if self.request.image:
             return Parallax(self.stage, Path(self.request.image))
         return scene_class(self.direction.scene)(self.stage)
@@ -89,12 +89,16 @@ def render(request: RenderRequest, output: Path, progress: Progress) -> None:
 
 def _write(request: RenderRequest, path: Path, progress: Progress) -> None:
     film = Film(request)
-    with Encoder(path, request) as encoder:
-        if request.audio:
-            rng = seeded(request.prompt, request.seed, "sound")
-            samples = round(request.frames / request.fps * RATE)
-            encoder.sound(ambience(film.sound, film.direction, samples, rng))
+    with Encoder(path, request, _sound(film)) as encoder:
         for done, frame in enumerate(film.frames(), start=1):
             encoder.picture(frame)
             progress(done)
         encoder.finish()
+
+
+def _sound(film: Film) -> Field | None:
+    request = film.request
+    if not request.audio:
+        return None
+    rng = seeded(request.prompt, request.seed, "sound")
+    return ambience(film.sound, film.direction, round(request.frames / request.fps * RATE), rng)

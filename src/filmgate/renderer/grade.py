@@ -1,5 +1,7 @@
 """Turn scene light into film frames: vignette, tone curve, grain, dither."""
 
+from typing import cast
+
 import av
 import numpy as np
 from av.video.plane import VideoPlane
@@ -69,5 +71,5 @@ class Grade:
 
 
 def _octets(plane: VideoPlane, height: int, width: int) -> NDArray[np.uint8]:
-    pixels = np.frombuffer(plane, np.uint8)
+    pixels = np.frombuffer(cast("bytes", plane), np.uint8)
     return pixels[: height * plane.line_size].reshape(height, plane.line_size)[:, :width]

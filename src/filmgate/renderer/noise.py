@@ -1,6 +1,7 @@
 """Make seeded random numbers and smooth noise."""
 
 import hashlib
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -40,6 +41,14 @@ def strip(rng: Generator, size: int = 4096, slope: float = 1.2, lowest: int = 4)
     return np.asarray(ring / ring.std(), np.float32)
 
 
+Number = TypeVar("Number", bound=np.generic)
+
+
+def pick(flat: NDArray[Number], index: NDArray[np.intp]) -> NDArray[Number]:
+    """Read entries of a flat table; positions outside it give its first or last entry."""
+    return flat.take(index, mode="clip")
+
+
 def sample(tile: Field, x: Field, y: Field) -> Field:
     """Read a tile made by `texture` at texel coordinates, wrapping, bilinear."""
     width = tile.shape[0]
@@ -48,14 +57,14 @@ def sample(tile: Field, x: Field, y: Field) -> Field:
     x_floor, y_floor = np.floor(x), np.floor(y)
     fx, fy = x - x_floor, y - y_floor
     place = (x_floor.astype(np.intp) & mask) + (y_floor.astype(np.intp) & mask) * width
-    top = flat.take(place, mode="clip")
-    low = flat.take(place + 1, mode="clip")
+    top = pick(flat, place)
+    low = pick(flat, place + 1)
     low -= top
     low *= fx
     top += low
     place += width
-    low = flat.take(place, mode="clip")
-    edge = flat.take(place + 1, mode="clip")
+    low = pick(flat, place)
+    edge = pick(flat, place + 1)
     edge -= low
     edge *= fx
     low += edge

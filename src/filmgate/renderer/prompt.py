@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from filmgate.renderer.words import COLOURS, MOVES, PACES, SCENES, TIMES, WEATHER
 
@@ -51,14 +52,15 @@ def direct(prompt: str) -> Direction:
     if known & {"left"} and "pan_right" in moves:
         moves = tuple("pan_left" if name == "pan_right" else name for name in moves)
     paces = _found({str(pace): listed for pace, listed in PACES.items()}, text, words)
-    pace = float(paces[0][0]) if paces else 1.0
+    # The table lists the plainest wish first: a time-lapse with a slow pan is a time-lapse.
+    pace = next((float(name) for name in map(str, PACES) if name in dict(paces)), 1.0)
     return Direction(scene, _time(text, words, scene, weather), weather, tints, moves, pace, known)
 
 
 def _words(text: str) -> list[str]:
     """Split into words, with each pair of neighbours also joined by a hyphen."""
     plain = _WORD.findall(text)
-    pairs = [f"{first}-{second}" for first, second in zip(plain, plain[1:], strict=False)]
+    pairs = [f"{first}-{second}" for first, second in pairwise(plain)]
     joined = [word for pair in zip(plain, [*pairs, ""], strict=False) for word in pair if word]
     stems = [word[:-2] for word in plain if word.endswith("'s")]
     return joined + stems
@@ -122,11 +124,12 @@ def _time(text: str, words: list[str], scene: str, weather: frozenset[str]) -> s
     hits = [name for name, _ in _found(TIMES, text, words)]
     if {"golden-hour", "goldenhour"} & set(words):
         return "golden"
-    for name in hits:
-        if name != "golden":
-            return name
-    if hits:
-        return "golden"
+    # "Golden" often names a colour, so any plain hour wins over it.
+    hits.sort(key=lambda name: name == "golden")
+    return hits[0] if hits else _unsaid_time(text, scene, weather)
+
+
+def _unsaid_time(text: str, scene: str, weather: frozenset[str]) -> str:
     if scene in _DEFAULT_TIMES:
         return _DEFAULT_TIMES[scene]
     if weather & {"rain", "storm"}:

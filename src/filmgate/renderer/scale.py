@@ -1,5 +1,7 @@
 """Enlarge coarse fields quickly."""
 
+from typing import cast
+
 import av
 import numpy as np
 from av.video.plane import VideoPlane
@@ -13,7 +15,8 @@ _STEPS = 65_535
 
 def words(plane: VideoPlane, height: int, width: int) -> NDArray[np.uint16]:
     """View a plane of 16-bit samples as an array."""
-    pixels = np.frombuffer(plane, np.uint16)
+    # Planes are buffers, which PyAV's stubs do not say.
+    pixels = np.frombuffer(cast("bytes", plane), np.uint16)
     return pixels[: height * plane.line_size // 2].reshape(height, plane.line_size // 2)[:, :width]
 
 

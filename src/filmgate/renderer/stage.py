@@ -64,7 +64,15 @@ def make_stage(
     return Stage(width, height, direction, light, ramp, rng, u, v, unit, seconds, Enlarger(width, height))
 
 
-class Scene(Protocol):
+class Painter(Protocol):
+    """Paint frames."""
+
+    def paint(self, image: Field, moment: Moment) -> None:
+        """Paint one frame as scene light into an array of shape (3, height, width)."""
+        ...
+
+
+class Scene(Painter, Protocol):
     """Paint one family of films."""
 
     detail: ClassVar[float]
@@ -72,8 +80,4 @@ class Scene(Protocol):
 
     def __init__(self, stage: Stage) -> None:
         """Prepare everything that does not change from frame to frame."""
-        ...
-
-    def paint(self, image: Field, moment: Moment) -> None:
-        """Paint one frame as scene light into an array of shape (3, height, width)."""
         ...

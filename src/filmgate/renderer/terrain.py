@@ -55,9 +55,8 @@ class Massif:
         crest = self._crest / max(self._shape.height, 1e-4)
         tilt = np.gradient(crest) * _PER_UNIT * 0.16
         kernel = np.hanning(41) / np.hanning(41).sum()
-        soft = np.convolve(np.concatenate((tilt[-40:], tilt, tilt[:40])), kernel, "same")[40:-40].astype(
-            np.float32
-        )
+        ringed = np.concatenate((tilt[-40:], tilt, tilt[:40]))
+        soft = np.asarray(np.convolve(ringed, kernel, "same")[40:-40], np.float32)
         column = np.arange(_RING, dtype=np.float32)[None, :]
         depth = np.arange(_DEPTH, dtype=np.float32)[:, None] / _DEPTH
         grain = texture(rng, 512, 1.45, 0.5)
@@ -147,9 +146,10 @@ def tree_line(stage: Stage, size: float, density: float, ring: int = 8192) -> Fi
         fall = away * slim
         # Branch tips: the outline drops, then juts out again at each tier.
         jag = (fall * tiers) % 1.0
-        shape = tall * (1 - fall + 0.055 * jag * (fall > 0.05) + rng.normal(0, 0.012, away.size))
+        rough: Field = rng.standard_normal(away.size) * 0.012
+        shape = np.asarray(tall * (1 - fall + 0.1 * (jag - 0.5) * (fall > 0.05) + rough), np.float32)
         where = (at + steps) % ring
-        np.maximum.at(outline, where, shape.astype(np.float32))
+        outline[where] = np.maximum(outline[where], shape)
     return outline
 
 

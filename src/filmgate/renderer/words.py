@@ -30,11 +30,14 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
     "mountains": (
         (
             3.0,
-            "mountain mountains alps alpine peak peaks summit summits alpenglow himalaya andes ridge ridges",
+            "mountain mountains alps alpine peak peaks summit summits alpenglow himalaya andes",
         ),
         (
             2.4,
-            "matterhorn dents everest dolomites rockies volcano hills hill highlands valley glacier cliffside",
+            (
+                "ridge ridges matterhorn dents everest dolomites rockies volcano "
+                "hills hill highlands valley glacier cliffside"
+            ),
         ),
         (
             3.0,
@@ -61,7 +64,7 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
     ),
     "aurora": (
         (4.5, "aurora auroras borealis australis"),
-        (3.0, "northern-lights polarlicht polarlichter nordlicht polaire boreal сияние オーロラ 极光 오로라"),
+        (6.0, "northern-lights polarlicht polarlichter nordlicht polaire boreal сияние オーロラ 极光 오로라"),
     ),
     "nebula": (
         (
@@ -112,7 +115,10 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
         ),
         (
             2.4,
-            "prairie garden blossom blossoms tulips sunflower sunflowers wheat farm butterfly butterflies bees",
+            (
+                "prairie garden blossom blossoms tulips sunflower "
+                "sunflowers wheat farm butterfly butterflies bees"
+            ),
         ),
         (1.6, "spring countryside pasture sheep horse horses cow cows dog puppy picnic child children"),
         (3.0, "wiese blumen prairie fleurs prado flores prato fiori луг цветы 草原 花 꽃 زهور फूल"),
@@ -125,7 +131,10 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
     "clouds": (
         (
             2.6,
-            "cloud clouds cloudscape sky skies airplane plane flying flight heaven stratosphere balloon balloons",
+            (
+                "cloud clouds cloudscape sky skies airplane "
+                "plane flying flight heaven stratosphere balloon balloons"
+            ),
         ),
         (1.6, "eagle bird birds kite parachute wings angel sunrise sunset"),
         (2.4, "wolken himmel nuages ciel nubes cielo nuvole облака небо 雲 云 天空 空 하늘 سماء बादल"),
@@ -138,13 +147,17 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
 }
 
 TIMES: dict[str, str] = {
-    "dawn": "dawn sunrise morning daybreak sunup early morgen matin aube amanecer alba рассвет утро 朝 清晨 黎明",
-    "noon": "noon day daylight midday daytime afternoon sunny bright mittag midi mediodía полдень 昼 白天 正午",
+    "dawn": "dawn sunrise morning daybreak sunup early morgen matin "
+    "aube amanecer alba рассвет утро 朝 清晨 黎明",
+    "noon": "noon day daylight midday daytime afternoon sunny "
+    "bright mittag midi mediodía полдень 昼 白天 正午",
     "golden": "golden goldenhour late-afternoon autumn amber-light honey warm sunlit",
-    "sunset": "sunset sundown evening alpenglow last-light sonnenuntergang abend coucher soir atardecer tramonto "
+    "sunset": "sunset sundown evening alpenglow last-light "
+    "sonnenuntergang abend coucher soir atardecer tramonto"
     "закат вечер 夕 日落 夕陽 夕焼け 노을",
     "dusk": "dusk twilight blue-hour gloaming dämmerung crépuscule crepúsculo crepuscolo сумерки 黄昏",
-    "night": "night midnight nocturnal moonlight moonlit moon starry stars nighttime nacht nuit noche notte ночь "
+    "night": "night midnight nocturnal moonlight moonlit moon starry "
+    "stars nighttime nacht nuit noche notte ночь"
     "夜 夜晚 밤 ليل रात",
 }
 
@@ -152,7 +165,8 @@ WEATHER: dict[str, str] = {
     "fog": "fog foggy mist misty haze hazy smog nebel brume niebla nebbia туман 霧 雾 안개",
     "rain": "rain rainy raining drizzle downpour monsoon wet regen pluie lluvia pioggia дождь 雨 비",
     "snow": "snow snowy snowfall snowing blizzard snowflakes flakes schnee neige nieve neve снег 雪 눈",
-    "storm": "storm stormy thunder lightning thunderstorm tempest hurricane gewitter sturm orage tormenta tempesta "
+    "storm": "storm stormy thunder lightning thunderstorm tempest "
+    "hurricane gewitter sturm orage tormenta tempesta"
     "гроза 嵐 暴风",
     "clouds": "cloud clouds cloudy overcast cloudscape wolken nuages nubes nuvole облака 雲 云",
     "clear": "clear cloudless crisp klar clair despejado ясно",
@@ -195,7 +209,8 @@ MOVES: dict[str, str] = {
     "static": "static still tripod locked locked-off motionless fixed",
     "pan_left": "pan-left",
     "pan_right": "pan pans panning pan-right tracking sideways glide gliding dolly-left truck",
-    "push": "dolly dollies push push-in pushes dolly-in forward approaching fly-through flythrough into towards closer",
+    "push": "dolly dollies push push-in pushes dolly-in "
+    "forward approaching fly-through flythrough into towards closer",
     "pull": "pull-back pull-out dolly-out zoom-out pulling reveal reveals backwards retreat",
     "zoom": "zoom zooms zooming zoom-in close-up",
     "crane": "crane jib rising ascending tilt tilt-up lift",

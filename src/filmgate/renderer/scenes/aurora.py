@@ -81,12 +81,14 @@ class Aurora:
         low, high, span = onto
         wave = ring_at(self._folds[which], (u * 210 + which * 500 + time * 6.0).astype(np.float64))
         sway = ring_at(self._folds[which + 3], (u * 330 - time * 9.0).astype(np.float64))
-        foot = self._horizon - span * (0.24 + 0.15 * which) + (wave * 0.07 + sway * 0.025) * span
         # Where the curtain turns towards us it is seen edge on and shines brighter.
         steep = np.abs(np.gradient(wave + 0.5 * sway)) * np.float32(self._soft.unit)
         place = u * 420 + wave * 60 + time * 11
         rays = ring_at(self._rays[which], place.astype(np.float64))
         other = ring_at(self._rays[which + 3], (place * 1.3 - time * 22).astype(np.float64))
+        foot = (
+            self._horizon - span * (0.24 + 0.15 * which) + (wave * 0.085 + sway * 0.03 + rays * 0.008) * span
+        )
         patch = ring_at(self._glow[which], (u * 160 + time * 5 + which * 700).astype(np.float64))
         bright = np.clip(0.36 + 0.15 * rays + 0.12 * other + 0.3 * patch, 0.02, 1.5) * (
             0.62 + 0.08 * np.minimum(steep, 9)
@@ -94,8 +96,8 @@ class Aurora:
         bright = bright * (1.0, 0.75, 0.5)[which]
         reach = span * (0.2 + 0.05 * np.clip(rays + patch, -1.5, 2.5)) * (1 + 0.2 * which)
         up = foot - v
-        edge = np.clip(up / np.float32(0.022 * span) + 0.5, 0, 1)
+        edge = np.clip(up / np.float32(0.05 * span) + 0.5, 0, 1)
         body = np.exp(-np.maximum(up, 0) / reach) * edge * edge * (bright * 1.0)
-        veil = np.exp(-((up / (span * 0.3)) ** 2)) * (0.012 + bright * 0.02)
+        veil = np.exp(-((up / (span * 0.3)) ** 2)) * (0.004 + bright * 0.008)
         low += body * np.exp(-np.maximum(up, 0) / (reach * 0.7)) + veil
         high += body * np.clip(np.maximum(up, 0) / reach, 0, 1.4) * 0.95

@@ -17,11 +17,17 @@ from filmgate.renderer.terrain import Trees
 _RING = 8192
 _PER_UNIT = 1024.0
 _BLOOMS = {
-    "poppies": ("#e2331f", "#f0562f"), "poppy": ("#e2331f", "#f0562f"), "lavender": ("#8a6fd8", "#a98be8"),
-    "sunflower": ("#f7c21c", "#f2a60f"), "sunflowers": ("#f7c21c", "#f2a60f"), "tulips": ("#e8435a", "#f5b53c"),
-    "wheat": ("#e8c070", "#d9a94f"), "blossom": ("#f7c0d4", "#fbe3ea"), "blossoms": ("#f7c0d4", "#fbe3ea"),
+    "poppies": ("#e2331f", "#f0562f"),
+    "poppy": ("#e2331f", "#f0562f"),
+    "lavender": ("#8a6fd8", "#a98be8"),
+    "sunflower": ("#f7c21c", "#f2a60f"),
+    "sunflowers": ("#f7c21c", "#f2a60f"),
+    "tulips": ("#e8435a", "#f5b53c"),
+    "wheat": ("#e8c070", "#d9a94f"),
+    "blossom": ("#f7c0d4", "#fbe3ea"),
+    "blossoms": ("#f7c0d4", "#fbe3ea"),
     "daisies": ("#fbfbf4", "#fff3b0"),
-}  # fmt: skip
+}
 
 
 class _Grass:
@@ -51,7 +57,8 @@ class _Grass:
             tall = self._tall * (0.35 + 0.65 * rng.random())
             steps = np.arange(-int(wide) - 1, int(wide) + 2)
             shape = tall * (1 - (np.abs(steps) / wide) ** 0.8)
-            np.maximum.at(blades, (at + steps) % _RING, shape.astype(np.float32))
+            where = (at + steps) % _RING
+            blades[where] = np.maximum(blades[where], shape.astype(np.float32))
         return blades
 
     def _sway(self, u: Field, time: float) -> Field:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from filmgate.renderer.buildings import facade, front_colours, halve
 from filmgate.renderer.camera import Moment
-from filmgate.renderer.noise import Field, frac, sample, smoothstep, texture
+from filmgate.renderer.noise import Field, pick, sample, smoothstep, texture
 from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.points import Bloom, splat
 from filmgate.renderer.sky import Sky
@@ -50,7 +50,7 @@ class _Front:
         scale = 1 / (1 << level)
         x = np.mod(along * np.float32(_TEXELS * scale), columns).astype(np.intp) % columns
         y = np.clip(height * np.float32(_TEXELS * scale), 0, rows - 1).astype(np.intp)
-        return code.ravel().take(y * columns + x[None, :], mode="clip")
+        return pick(code.ravel(), y * columns + x[None, :])
 
 
 class Street:
