@@ -288,6 +288,12 @@ def test_every_wrong_parameter_is_told_at_once() -> None:
     assert set(found["status"].allowed or ()) == {"pending", "processing", "completed", "failed", "cancelled"}
 
 
+def test_null_is_a_word_like_any_other_in_a_query() -> None:
+    assert decode_query(b"q=null", VideoQuery).q == "null"
+    with pytest.raises(InvalidRequest):
+        decode_query(b"status=null", VideoQuery)
+
+
 def test_a_query_with_too_many_parameters_is_refused() -> None:
     with pytest.raises(InvalidRequest):
         decode_query(b"&".join(b"a=1" for _ in range(51)), VideoQuery)

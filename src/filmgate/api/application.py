@@ -16,6 +16,7 @@ from filmgate.api.face import STATE_KEY, ApiOptions, Face, Services
 from filmgate.api.health import retrieve_health, retrieve_readiness
 from filmgate.api.hot import HotLane
 from filmgate.api.middleware import HSTS, SECURITY_HEADERS, AccessLog, Envelope
+from filmgate.api.options import options_handlers
 from filmgate.api.videos import (
     cancel_video,
     create_video,
@@ -62,7 +63,7 @@ def create_api(
         return lifespan()
 
     router = Litestar(
-        route_handlers=HANDLERS,
+        route_handlers=[*options_handlers(HANDLERS), *HANDLERS],
         lifespan=[alive],
         state=State({STATE_KEY: face}),
         exception_handlers={Exception: handle_exception},

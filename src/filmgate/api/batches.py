@@ -44,7 +44,7 @@ async def list_batches(request: HttpRequest) -> Response[bytes]:
     return json_response(encode(batch_page(page)))
 
 
-@get(f"{BATCHES_PATH}/{{batch_id:str}}")
+@get(f"{BATCHES_PATH}/{{batchId:str}}")
 async def retrieve_batch(request: HttpRequest) -> Response[bytes]:
     """Tell how one batch stands."""
     key = await authenticate(request)
@@ -52,7 +52,7 @@ async def retrieve_batch(request: HttpRequest) -> Response[bytes]:
     return json_response(encode(batch_body(batch)))
 
 
-@delete(f"{BATCHES_PATH}/{{batch_id:str}}", status_code=200)
+@delete(f"{BATCHES_PATH}/{{batchId:str}}", status_code=200)
 async def cancel_batch(request: HttpRequest) -> Response[bytes]:
     """Cancel what can still be cancelled of a batch."""
     key = await authenticate(request)
@@ -85,7 +85,7 @@ async def _accept(
 
 def _existing_id(request: HttpRequest) -> str:
     # Only what we could have made goes to the database: nothing else can be there.
-    batch_id: str = request.path_params["batch_id"]
+    batch_id: str = request.path_params["batchId"]
     if not is_id(batch_id, "batch"):
         raise NotFound("batch", batch_id[:64])
     return batch_id

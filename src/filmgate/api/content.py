@@ -12,7 +12,7 @@ import structlog
 
 from filmgate.api.ranges import Slice, choose_slice, http_date, unchanged
 from filmgate.api.trace import trace_of
-from filmgate.domain.errors import FilmgateError
+from filmgate.domain.errors import FilmgateError, ResultGone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -64,8 +64,12 @@ class ContentAnswer:
         await self._send_bytes(part, receive, send, trace_of(scope).request_id)
 
     async def _pieces(self, part: Slice) -> AsyncGenerator[bytes, None]:
+        left = part.stop - part.start
         async for piece in self._videos.stream(self._content, part.start, part.stop):
+            left -= len(piece)
             yield piece
+        if left:
+            raise ResultGone("The file is shorter than it was when it was stored.")
 
     def _start(self, part: Slice) -> HTTPSendMessage:
         headers = [

@@ -15,7 +15,7 @@ import msgspec
 
 from filmgate.api.errors import MalformedBody
 from filmgate.api.inputs import BatchEnvelope, VideoCreate
-from filmgate.api.wording import allowed, did_you_mean, found, is_moment, mend, reason
+from filmgate.api.wording import allowed, did_you_mean, found, is_written_out, mend, reason
 from filmgate.domain.batch import MAX_BATCH_ROWS
 from filmgate.domain.errors import FieldProblem, InvalidRequest
 from filmgate.services.asked import AskedVideo
@@ -169,8 +169,8 @@ def _from_json(raw: msgspec.Raw, kind: Any) -> Any:
 
 
 def _from_text(text: str, kind: Any) -> Any:
-    # Lax reading turns text into numbers, but would also take 2025 for a count of seconds.
-    value = msgspec.convert(text, kind, strict=is_moment(kind))
+    # Lax reading makes numbers and flags of text, but would take 2025 for a moment and null for nothing.
+    value = msgspec.convert(text, kind, strict=is_written_out(kind))
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 

@@ -207,7 +207,9 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     ServiceUnavailable: _UNAVAILABLE,
 }
 HTTP_KINDS: Final[Mapping[int, Kind]] = {400: _BAD_REQUEST, 404: _NOT_FOUND, 405: _NO_METHOD}
-ALL_KINDS: Final = tuple(dict.fromkeys((*KINDS.values(), *HTTP_KINDS.values(), _INTERNAL)))
+ALL_KINDS: Final = tuple(
+    sorted({*KINDS.values(), *HTTP_KINDS.values(), _INTERNAL}, key=lambda kind: (kind.status, kind.code))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ VIDEO_CREATE_FULL: Final = VIDEO_CREATE | {
     "audio": True,
     "metadata": {"shot": "12b"},
     "priority": 10,
-    "strict": True,
+    "strict": False,
 }
 VIDEO_ACCEPTED: Final[dict[str, Any]] = {
     "jobId": JOB,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_BODY: Final = 64 * 1024
 _ITEM_PREFIX: Final = f"{VIDEOS_PATH}/job_"
 _ITEM_START: Final = len(VIDEOS_PATH) + 1
-_ITEM_ROUTE: Final = f"{VIDEOS_PATH}/{{job_id}}"
+_ITEM_ROUTE: Final = f"{VIDEOS_PATH}/{{jobId}}"
 _JSON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
 _JSON_HEADERS: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))

@@ -106,7 +106,7 @@ def _parameters(operation: Operation) -> list[Document]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": f"The {name.removesuffix('_id')}'s id, as the create gave it.",
+            "description": f"The {name.removesuffix('Id')}'s id, as the create gave it.",
             "schema": {"type": "string"},
             "example": _example_id(name),
         }
@@ -181,4 +181,4 @@ def _error_response(status: int) -> Document:
 
 
 def _example_id(name: str) -> str:
-    return f"{name.removesuffix('_id')}_01k7m3z9f4t8q2v6x0c5b1n7dh"
+    return f"{name.removesuffix('Id')}_01k7m3z9f4t8q2v6x0c5b1n7dh"

@@ -11,8 +11,8 @@ from filmgate.api.face import BATCHES_PATH, VIDEOS_PATH
 
 Examples = Mapping[str, Any]
 
-_VIDEO: Final = f"{VIDEOS_PATH}/{{job_id}}"
-_BATCH: Final = f"{BATCHES_PATH}/{{batch_id}}"
+_VIDEO: Final = f"{VIDEOS_PATH}/{{jobId}}"
+_BATCH: Final = f"{BATCHES_PATH}/{{batchId}}"
 _BODY_ERRORS: Final = (400, 413, 415, 422)
 
 

@@ -73,7 +73,7 @@ async def list_videos(request: HttpRequest) -> Response[bytes]:
     return json_response(encode(video_page(page, face.links(request.scope))))
 
 
-@get(f"{VIDEOS_PATH}/{{job_id:str}}")
+@get(f"{VIDEOS_PATH}/{{jobId:str}}")
 async def retrieve_video(request: HttpRequest) -> Response[bytes]:
     """Tell how one video stands."""
     face = face_of(request)
@@ -82,7 +82,7 @@ async def retrieve_video(request: HttpRequest) -> Response[bytes]:
     return json_response(await video_as_json(face.services, key, video_id, face.links(request.scope)))
 
 
-@get(f"{VIDEOS_PATH}/{{job_id:str}}/result")
+@get(f"{VIDEOS_PATH}/{{jobId:str}}/result")
 async def retrieve_result(request: HttpRequest) -> Response[bytes]:
     """Give the finished film of a video."""
     face = face_of(request)
@@ -91,7 +91,7 @@ async def retrieve_result(request: HttpRequest) -> Response[bytes]:
     return json_response(encode(video_result(video, face.links(request.scope))))
 
 
-@get(f"{VIDEOS_PATH}/{{job_id:str}}/content")
+@get(f"{VIDEOS_PATH}/{{jobId:str}}/content")
 async def retrieve_content(request: HttpRequest) -> ASGIApp:
     """Send one file of a finished video, whole or in part."""
     face = face_of(request)
@@ -103,7 +103,7 @@ async def retrieve_content(request: HttpRequest) -> ASGIApp:
     return ContentAnswer(face.services.videos, content, request.headers, asked.download)
 
 
-@delete(f"{VIDEOS_PATH}/{{job_id:str}}", status_code=200)
+@delete(f"{VIDEOS_PATH}/{{jobId:str}}", status_code=200)
 async def cancel_video(request: HttpRequest) -> Response[bytes]:
     """Cancel one video."""
     face = face_of(request)
@@ -122,7 +122,7 @@ async def _key_or_signature(request: HttpRequest, variant: Variant, asked: Conte
 
 
 def _path_id(request: HttpRequest) -> str:
-    video_id: str = request.path_params["job_id"]
+    video_id: str = request.path_params["jobId"]
     trace_of(request.scope).job_id = video_id if is_id(video_id, "job") else None
     return video_id
 

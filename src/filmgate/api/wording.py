@@ -45,9 +45,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     return plain[nearest[0]] if nearest else None
 
 
-def is_moment(kind: Any) -> bool:
-    """Tell whether a field of this type takes a moment in time."""
-    return isinstance(_bare(inspect.type_info(kind)), inspect.DateTimeType)
+def is_written_out(kind: Any) -> bool:
+    """Tell whether a field of this type is text in a query as it is in JSON, and no number or flag."""
+    written = (inspect.StrType, inspect.LiteralType, inspect.DateTimeType)
+    return isinstance(_bare(inspect.type_info(kind)), written)
 
 
 def found(raw: bytes) -> str:
