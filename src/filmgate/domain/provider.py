@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from filmgate.domain.money import Money
 from filmgate.domain.video import VideoRequest
 
 SendFence = Callable[[], Awaitable[None]]
@@ -29,11 +30,15 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One video to be made: ``reference`` is ours, derived from the video, the same at every attempt."""
+    """One video to be made: ``reference`` is ours, derived from the video, the same at every attempt.
+
+    ``image`` holds the bytes of the image reference, for providers that take it inside the request.
+    """
 
     reference: str
     model: str
     request: VideoRequest
+    image: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,13 @@ class ProviderJob:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a provider says of a job; ``percent`` is None where it gives no figure."""
+    """What a provider says of a job; ``percent`` and ``cost`` are None where it gives no figure."""
 
     state: JobState
     percent: int | None = None
     reason: str | None = None
     code: str | None = None
+    cost: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,11 @@ class Provider(Protocol):
     @property
     def name(self) -> str:
         """The name in the table of providers."""
+        ...
+
+    @property
+    def inline_images(self) -> bool:
+        """Whether image references travel inside the request."""
         ...
 
     @property

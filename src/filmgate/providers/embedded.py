@@ -82,6 +82,7 @@ class Embedded:
     """The built-in renderer as a provider."""
 
     name = "embedded"
+    inline_images = False
     # The jobs lie in our own database: once the sender's lease is over, "not there" is proof at once.
     quiet_seconds = 1.0
 
