@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -135,15 +136,23 @@ def _read_dotenv(path: Path) -> list[Given]:
     if not path.is_file():
         return []
     found: list[Given] = []
-    with path.open(encoding="utf-8") as stream:
-        for binding in parse_stream(stream):
-            place = f"{path.name}, line {binding.original.line}"
-            if binding.error:
-                text = binding.original.string.strip()[:60]
-                raise BadSettings(f"{place}: “{text}” cannot be read. Write it as NAME=value.")
-            if binding.key is not None and binding.value is not None:
-                found.append(Given(binding.key, binding.value, place))
+    for binding in parse_stream(StringIO(_read_text(path))):
+        # The parser counts blank lines to the binding that follows them.
+        text = binding.original.string.lstrip()
+        blank = binding.original.string.removesuffix(text).count("\n")
+        place = f"{path.name}, line {binding.original.line + blank}"
+        if binding.error:
+            raise BadSettings(f"{place}: “{text.rstrip()[:60]}” cannot be read. Write it as NAME=value.")
+        if binding.key is not None and binding.value is not None:
+            found.append(Given(binding.key, binding.value, place))
     return found
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadSettings(f"{path.name}: this is not text in UTF-8. Save it as such.") from error
 
 
 def _read_secret(given: Given, name: str) -> Given:
@@ -154,6 +163,8 @@ def _read_secret(given: Given, name: str) -> Given:
         raise given.refuse(
             f"the file {path} cannot be read: {error.strerror}.", "Name one that can."
         ) from error
+    except UnicodeDecodeError as error:
+        raise given.refuse(f"the file {path} is not text in UTF-8.", "Name one that is.") from error
 
 
 def _text(given: Given) -> str:
@@ -163,7 +174,7 @@ def _text(given: Given) -> str:
 def _number(low: int, high: int) -> Parser:
     def parse(given: Given) -> int:
         text = given.value.strip()
-        if not re.fullmatch(r"-?\d+", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"-?\d{1,9}", text) or not low <= int(text) <= high:
             reason = f"“{text}” is not a whole number from {low} to {high}."
             raise given.refuse(reason, f"Write e.g. {given.name}={max(low, 1)}.")
         return int(text)
@@ -206,12 +217,22 @@ def _secret(given: Given) -> str:
 def _url(*schemes: str) -> Parser:
     def parse(given: Given) -> str:
         text = given.value.strip()
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not (parts.hostname or parts.path):
+        if not _is_address(text, schemes):
             raise given.refuse(f"this is no {schemes[0]}:// address.", f"Write it as {schemes[0]}://host….")
         return text.rstrip("/")
 
     return parse
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    # A database on a local socket has a path and no host.
+    return parts.scheme in schemes and bool(
+        parts.hostname or (parts.scheme not in {"http", "https"} and parts.path)
+    )
 
 
 def _storage(given: Given) -> str:
@@ -247,7 +268,7 @@ _VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
 def _read_toml(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8")
+    text = _read_text(path)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -273,11 +294,18 @@ def _read_lanes(file: str, text: str, tables: object) -> dict[str, int]:
             f"{file}, line {_line_of(text, 'lanes')}: lanes must be tables. Write [lanes.NAME]."
         )
     lanes: dict[str, int] = {}
-    for name, table in cast("dict[str, dict[str, object]]", tables).items():
+    for name, given in cast("dict[str, object]", tables).items():
+        header = _line_of(text, name)
+        if not isinstance(given, dict):
+            raise BadSettings(
+                f"{file}, line {header}: lanes.{name} must be a table. "
+                f"Write [lanes.{name}], and below it max_in_flight = 5."
+            )
+        table = cast("dict[str, object]", given)
         _refuse_unknown(file, text, table, ("max_in_flight",))
         limit = table.get("max_in_flight")
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            line = _line_of(text, "max_in_flight")
+            line = _line_of(text, "max_in_flight", header)
             raise BadSettings(
                 f"{file}, line {line}: lanes.{name}.max_in_flight must be a whole number from 1. "
                 "Write e.g. max_in_flight = 5."
@@ -294,9 +322,10 @@ def _refuse_unknown(file: str, text: str, table: Mapping[str, object], known: tu
             raise BadSettings(f"{file}, line {_line_of(text, name)}: {name} is not known. {hint}")
 
 
-def _line_of(text: str, name: str) -> int:
+def _line_of(text: str, name: str, after: int = 1) -> int:
+    """Return the first line from ``after`` on that holds the name, or ``after`` itself."""
     pattern = re.compile(rf"(^|[\[.\s]){re.escape(name)}\b")
     for number, line in enumerate(text.splitlines(), start=1):
-        if pattern.search(line):
+        if number >= after and pattern.search(line):
             return number
-    return 1
+    return after

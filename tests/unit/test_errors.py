@@ -12,8 +12,8 @@ from filmgate.domain.errors import (
     InvalidRequest,
     NotFound,
     Overloaded,
-    Refused,
     RefusalKind,
+    Refused,
     ServiceUnavailable,
     Throttled,
 )

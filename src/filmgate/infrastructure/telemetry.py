@@ -1,8 +1,10 @@
 """Write structured logs: one JSON object a line, or coloured text for people."""
 
+import json
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO
 
 import msgspec
 import structlog
@@ -17,17 +19,57 @@ _SHARED: tuple[Any, ...] = (
 )
 
 
+class _Lines:
+    """Write the finished lines of one logger; what cannot be written is lost, and nobody waits for it."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self.name = name
+        self._file = file
+
+    def msg(self, line: str | bytes) -> None:
+        """Write one line."""
+        text = line.encode("utf-8", "backslashreplace") if isinstance(line, str) else line
+        with suppress(OSError, ValueError):
+            self._file.write(text + b"\n")
+            self._file.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def set_up_logging(level: str, *, pretty: bool) -> None:
-    """Send every logger's lines to standard error, from ``level`` upwards."""
+    """Send every logger's lines to standard error, from ``level`` upwards.
+
+    Our own loggers write straight to it, for a line of each request through the standard library's
+    machinery costs as much as the request; the libraries' loggers go through that.
+    """
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if pretty
         else structlog.processors.JSONRenderer(serializer=_serialise)
     )
     finish = [] if pretty else [structlog.processors.format_exc_info]
+    _set_up_libraries(level, finish, renderer)
+    file = sys.stderr.buffer
+
+    def lines(name: str = "filmgate") -> _Lines:
+        return _Lines(name, file)
+
+    structlog.configure(
+        processors=[*_SHARED, *finish, renderer],
+        logger_factory=lines,
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _set_up_libraries(level: str, finish: list[Any], renderer: Any) -> None:
+    def as_text(logger: Any, method: str, event: Any) -> str:
+        line = renderer(logger, method, event)
+        return line.decode() if isinstance(line, bytes) else line
+
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish, as_text],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -36,17 +78,11 @@ def set_up_logging(level: str, *, pretty: bool) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
 
 
-def _serialise(event: Any, default: Any = None, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=default or str).decode()
+def _serialise(event: Any, default: Any = None, **_: Any) -> bytes:
+    try:
+        return msgspec.json.encode(event, enc_hook=default or str)
+    except (ValueError, TypeError):
+        # Half a surrogate pair, say: a line is written all the same, and no request fails over it.
+        return json.dumps(event, default=repr, skipkeys=True).encode()

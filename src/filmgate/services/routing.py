@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,6 +21,8 @@ _MAX_URL = 2048
 _PIXELS = re.compile(r"^(\d{2,5})[xX×](\d{2,5})$")
 _LINES = re.compile(r"^(\d{3,4})p$")
 _ASPECT = re.compile(r"^(\d{1,3}):(\d{1,3})$")
+# Unicode's categories Cc and Cs, without line breaks and tabs.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +143,16 @@ class _Desk:
                 code="too_long",
             )
         else:
-            self._refuse_control("prompt", prompt)
+            self._refuse_control("prompt", "prompt", prompt)
         return prompt
 
-    def _refuse_control(self, field: str, text: str) -> None:
+    def _refuse_control(self, field: str, noun: str, text: str) -> None:
         """Refuse characters that nobody can read and no database keeps."""
-        control = next(
-            (c for c in text if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t"), None
-        )
+        control = _CONTROL.search(text)
         if control is not None:
             self._problem(
                 field,
-                f"The {'prompt' if field == 'prompt' else 'negative prompt'} holds the control character "
-                f"U+{ord(control):04X}.",
+                f"The {noun} holds the control character U+{ord(control[0]):04X}.",
                 "Remove it; line breaks and tabs are fine.",
             )
 
@@ -264,7 +262,7 @@ class _Desk:
         if not self._can.negative_prompt:
             self._leave_out("negativePrompt", "negative prompt")
             return None
-        self._refuse_control("negativePrompt", text)
+        self._refuse_control("negativePrompt", "negative prompt", text)
         return text
 
     def check_reference(self) -> None:
@@ -305,7 +303,7 @@ def webhook_fault(url: str) -> str | None:
 
 def _nearest_length(can: Capability, wanted: float) -> float:
     """Return the length in seconds most like the wanted one, of those that can be made."""
-    # In this order NaN, which is less than nothing and more than nothing, becomes the shortest.
+    # max keeps its first argument where the other is no number.
     nearest = min(can.max_seconds, max(can.min_seconds, wanted))
     if can.step is None:
         return nearest
