@@ -1,6 +1,8 @@
 """Put filmgate together: the one place that knows every part by name."""
 
 import asyncio
+import hashlib
+import hmac
 import os
 import secrets
 import sys
@@ -22,6 +24,9 @@ from filmgate.domain.ids import new_id
 from filmgate.domain.key import new_secret
 from filmgate.domain.provider import Provider
 from filmgate.domain.routing import Capability, Lane, Route, Target
+from filmgate.domain.webhook import read_secret, written_secret
+from filmgate.infrastructure.addresses import AddressGuard
+from filmgate.infrastructure.callouts import Callouts
 from filmgate.infrastructure.children import ChildPool
 from filmgate.infrastructure.database import Database
 from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
@@ -40,6 +45,7 @@ from filmgate.repositories.keys import KeyRepository
 from filmgate.repositories.lanes import LaneRepository
 from filmgate.repositories.renders import RenderRepository
 from filmgate.repositories.videos import VideoRepository
+from filmgate.repositories.webhooks import WebhookRepository
 from filmgate.repositories.workers import WorkerRepository
 from filmgate.services.acceptance import Acceptance
 from filmgate.services.admission import AdmissionService
@@ -57,10 +63,19 @@ from filmgate.services.routing import RoutingService
 from filmgate.services.upkeep import UpkeepService
 from filmgate.services.videos import VideoService
 from filmgate.services.watching import WatchingService
+from filmgate.services.webhooks import WebhookService
 from filmgate.settings import Settings
 from filmgate.worker import Identity, Worker
 
-__all__ = ["Gate", "open_database", "open_gate", "open_keys", "open_projector", "set_up_logging"]
+__all__ = [
+    "Gate",
+    "open_database",
+    "open_gate",
+    "open_keys",
+    "open_projector",
+    "set_up_logging",
+    "webhook_secret",
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +84,7 @@ ADMIT_CHANNEL = "filmgate_admit"
 SORA_NAMES = ("sora-2", "sora-2-pro", "sora-1.0")
 _RENDERER = (sys.executable, "-m", "filmgate.renderer")
 _RENDERER_MEMORY = 1024**3
+_NEAR = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128")
 _REFRESH_SECONDS = 2.0
 _USE_SECONDS = 30.0
 
@@ -121,6 +137,14 @@ async def open_keys(settings: Settings) -> AsyncGenerator[KeyService, None]:
     """Open the database for nothing but its keys."""
     async with open_database(settings) as (database, _):
         yield KeyService(KeyRepository(database), None)
+
+
+async def webhook_secret(settings: Settings) -> str:
+    """Return the secret that receivers of webhooks verify with."""
+    if settings.webhook_secret is not None:
+        return written_secret(read_secret(settings.webhook_secret))
+    async with open_database(settings) as (database, _):
+        return written_secret(webhook_key(await _installation(database)))
 
 
 @asynccontextmanager
@@ -189,16 +213,14 @@ class _Parts:
         """Return the gate with its loops running."""
         routes = build_routes(read_catalogue(), table, production=self._settings.production)
         await self._lanes.ensure(self._limits(table))
-        installation = await InstallationRepository(self._database).ensure(
-            Installation(new_id("inst"), secrets.token_bytes(32))
-        )
+        installation = await _installation(self._database)
         api_key = self._settings.api_key or _development_key(self._settings)
         keys = KeyService(KeyRepository(self._database), api_key)
         routing = RoutingService(routes, self._settings.default_model)
         services = self._services(routing, table, keys, installation)
         self._loop(_REFRESH_SECONDS, self._forecast.refresh)
         self._loop(_USE_SECONDS, keys.record_use)
-        worker = self._start_worker(table) if work else None
+        worker = self._start_worker(table, installation) if work else None
         for name in self._settings.unused:
             _log.warning("setting_without_effect", name=name, reason="no part of this release reads it")
         return Gate(self._settings, services, self._database, worker, api_key, monotonic() - began)
@@ -224,7 +246,7 @@ class _Parts:
             links=LinkService(installation.link_secret),
         )
 
-    def _start_worker(self, table: Mapping[str, Provider]) -> Worker:
+    def _start_worker(self, table: Mapping[str, Provider], installation: Installation) -> Worker:
         media = media_pool(1)
         self._stack.push_async_callback(media.close)
         common = (self._videos, self._attempts, table)
@@ -234,6 +256,7 @@ class _Parts:
             watching=WatchingService(*common, self._ring),
             collecting=CollectingService(*common, Media(media), self._store, self._ring),
             reconciliation=ReconciliationService(*common, self._ring),
+            webhooks=self._webhooks(installation),
             upkeep=UpkeepService(self._videos, self._attempts, self._workers, self._store),
         )
         engine = EngineService(
@@ -251,6 +274,20 @@ class _Parts:
         drain = timedelta(seconds=self._settings.drain_seconds)
         self._stack.push_async_callback(worker.stop, drain)
         return worker
+
+    def _webhooks(self, installation: Installation) -> WebhookService:
+        settings = self._settings
+        # On a developer's machine receivers run beside us; in production only what is named may be private.
+        near = () if settings.production else _NEAR
+        guard = AddressGuard.allowing((*near, *settings.webhook_allow), plain_http=not settings.production)
+        secret = settings.webhook_secret
+        return WebhookService(
+            WebhookRepository(self._database),
+            self._videos,
+            BatchRepository(self._database, self._videos),
+            Callouts(guard),
+            webhook_key(installation) if secret is None else read_secret(secret),
+        )
 
     def _ring(self) -> None:
         """Wake this process's own worker."""
@@ -288,6 +325,11 @@ class _Parts:
         self._stack.push_async_callback(end)
 
 
+async def _installation(database: Database) -> Installation:
+    proposed = Installation(new_id("inst"), secrets.token_bytes(32))
+    return await InstallationRepository(database).ensure(proposed)
+
+
 def build_routes(
     capabilities: Mapping[tuple[str, str], Capability], table: Mapping[str, Provider], *, production: bool
 ) -> dict[str, Route]:
@@ -311,6 +353,11 @@ def build_routes(
     for name in SORA_NAMES:
         routes[name] = Route(name, stand_in[:1], alias=True)
     return routes
+
+
+def webhook_key(installation: Installation) -> bytes:
+    """Return the key that signs webhooks where no WEBHOOK_SECRET was set: this installation's own."""
+    return hmac.digest(installation.link_secret, b"webhooks", hashlib.sha256)
 
 
 def _load(path: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from io import StringIO
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -28,7 +29,6 @@ _NOT_YET = (
     "RATE_LIMIT_MAX",
     "RATE_LIMIT_WINDOW",
     "REDIS_URL",
-    "WEBHOOK_SECRET",
     "CORS_ORIGINS",
     "SENTRY_DSN",
 )
@@ -50,6 +50,8 @@ class Settings:
     database_url: str | None = None
     postgres_binaries: Path | None = None
     public_url: str | None = None
+    webhook_secret: str | None = None
+    webhook_allow: tuple[str, ...] = ()
     log_level: str = "info"
     log_pretty: bool = False
     default_model: str = "sora-2"
@@ -243,6 +245,18 @@ def _storage(given: Given) -> str:
     return text
 
 
+def _networks(given: Given) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in given.value.split(",") if name.strip())
+    for name in names:
+        try:
+            ip_network(name)
+        except ValueError as error:
+            raise given.refuse(
+                f"“{name}” is no network.", "Write networks as 10.1.0.0/16, with commas."
+            ) from error
+    return names
+
+
 def _path(given: Given) -> Path:
     return Path(given.value.strip()).expanduser()
 
@@ -257,6 +271,8 @@ _VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
     "DATABASE_URL": ("database_url", _url("postgresql", "postgres")),
     "FILMGATE_PG_BIN": ("postgres_binaries", _path),
     "PUBLIC_URL": ("public_url", _url("https", "http")),
+    "WEBHOOK_SECRET": ("webhook_secret", _secret),
+    "WEBHOOK_ALLOW": ("webhook_allow", _networks),
     "LOG_LEVEL": ("log_level", _one_of(LEVELS, {"warn": "warning", "trace": "debug", "fatal": "error"})),
     "LOG_PRETTY": ("log_pretty", _flag),
     "WORKER_CONCURRENCY": ("worker_concurrency", _number(2, 10_000)),

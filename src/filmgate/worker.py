@@ -20,6 +20,7 @@ _log = structlog.get_logger(__name__)
 _ADMIT_SECONDS = 1.0
 _WATCH_SECONDS = 1.0
 _SHORTEST_WATCH_SECONDS = 0.05
+_DELIVER_SECONDS = 1.0
 _SWEEP_SECONDS = 5.0
 _MEND_SECONDS = 30.0
 _CLEAR_SECONDS = 3600.0
@@ -64,6 +65,7 @@ class Worker:
             asyncio.create_task(self._engine.run_steps(), name="steps"),
             asyncio.create_task(self._admit(), name="admit"),
             asyncio.create_task(self._watch(), name="watch"),
+            asyncio.create_task(_every(_DELIVER_SECONDS, self._engine.deliver), name="deliver"),
             asyncio.create_task(_every(_SWEEP_SECONDS, self._engine.sweep), name="sweep"),
             asyncio.create_task(_every(_MEND_SECONDS, self._engine.mend), name="mend"),
             asyncio.create_task(_every(_CLEAR_SECONDS, self._engine.clear), name="clear"),
@@ -99,7 +101,8 @@ class Worker:
             if more:
                 continue
             pause = await _survive(self._engine.seconds_to_next_poll)
-            bounded = min(max(pause or _WATCH_SECONDS, _SHORTEST_WATCH_SECONDS), _WATCH_SECONDS)
+            wanted = _WATCH_SECONDS if pause is None else pause
+            bounded = min(max(wanted, _SHORTEST_WATCH_SECONDS), _WATCH_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), bounded)
 

@@ -207,9 +207,9 @@ class World:
         """Look up one value."""
         return self.rows(sql, *values)[0][0]
 
-    def renders_under_way(self) -> bool:
-        """Tell whether a renderer has really begun to draw."""
-        return bool(self.value("SELECT count(*) FROM renders WHERE state = 'processing' AND frames_done > 0"))
+    def rendering(self) -> bool:
+        """Tell whether a film is being drawn."""
+        return bool(self.value("SELECT count(*) FROM renders WHERE state = 'processing'"))
 
     def processes(self) -> list[psutil.Process]:
         """Return every living process of this world, whoever started it and whatever session it is in."""

@@ -78,6 +78,10 @@ def get(server: Server, path: str) -> httpx2.Response:
     return httpx2.get(f"{server.url}{path}", headers=server.headers, timeout=30)
 
 
+def cancel(server: Server, job: str) -> httpx2.Response:
+    return httpx2.delete(f"{server.url}/api/v1/videos/{job}", headers=server.headers, timeout=30)
+
+
 @pytest.fixture(scope="module")
 def film(server: Server) -> dict[str, Any]:
     """A finished film, with the mission's own request but a size that renders quickly."""
@@ -115,6 +119,7 @@ def test_1_generate_a_single_video(server: Server) -> None:
     }
     assert_form(body, form)
     assert body["estimatedCompletionTime"] > body["createdAt"]
+    cancel(server, body["jobId"])
 
 
 def test_2_generate_batch_videos(server: Server) -> None:
@@ -149,6 +154,7 @@ def test_2_generate_batch_videos(server: Server) -> None:
     assert len(body["jobs"]) == 2
     for job in body["jobs"]:
         assert_form(job, {"jobId": named("job_"), "status": word("pending")})
+        cancel(server, job["jobId"])
 
 
 def test_3_get_job_status(server: Server, film: dict[str, Any]) -> None:
@@ -189,7 +195,7 @@ def test_4_the_links_open_without_a_key(server: Server, film: dict[str, Any], tm
 
 def test_5_cancel_job(server: Server) -> None:
     job = post(server, "/api/v1/videos", '{"prompt": "never to be seen", "duration": 20}').json()["jobId"]
-    answer = httpx2.delete(f"{server.url}/api/v1/videos/{job}", headers=server.headers, timeout=30)
+    answer = cancel(server, job)
     assert answer.status_code == 200
     form = {
         "jobId": word(job),

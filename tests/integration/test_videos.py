@@ -32,7 +32,10 @@ def intent(video_id: str, attempt_id: str = "att_1") -> Intent:
 
 VERBS: list[tuple[VideoStatus, Callable[[Database, str], Awaitable[bool]]]] = [
     (VideoStatus.IN_PROGRESS, lambda database, name: AttemptRepository(database).begin(intent(name, name))),
-    (VideoStatus.COMPLETED, lambda database, name: VideoRepository(database).complete(name, RESULT, Money(5))),
+    (
+        VideoStatus.COMPLETED,
+        lambda database, name: VideoRepository(database).complete(name, RESULT, Money(5)),
+    ),
     (VideoStatus.FAILED, lambda database, name: VideoRepository(database).fail(name, ERROR)),
     (VideoStatus.CANCELLED, lambda database, name: VideoRepository(database).cancel(name)),
 ]
@@ -91,7 +94,9 @@ async def test_everything_that_was_accepted_is_read_back_as_it_was(
 ) -> None:
     await open_lane(database)
     video = a_video(
-        request=replace(a_video().request, prompt="夕日 🌅\n\t\u202e'; DROP TABLE videos; --", seed=2**63 - 1),
+        request=replace(
+            a_video().request, prompt="夕日 🌅\n\t\u202e'; DROP TABLE videos; --", seed=2**63 - 1
+        ),
         requested={"resolution": "720p", "seed": 3, "audio": False},
         priority=-3,
         webhook_url="https://example.com/hook?a=b",
@@ -151,7 +156,9 @@ async def test_a_list_is_narrowed_by_each_filter_and_newest_first(
         "e": {"provider": "other", "request": replace(a_video().request, prompt="100%_ sure")},
     }
     made = [
-        a_video(id=f"job_{name}", created_at=datetime(2026, 1, 1 + place, tzinfo=UTC), **changes.get(name, {}))
+        a_video(
+            id=f"job_{name}", created_at=datetime(2026, 1, 1 + place, tzinfo=UTC), **changes.get(name, {})
+        )
         for place, name in enumerate("abcde")
     ]
     await videos.insert([*made, a_video(project="somebody else's")])
@@ -182,7 +189,9 @@ async def test_progress_rises_only_and_never_says_that_it_is_done(
     assert shown == [10, 10, 40, 40, 40, 99, 99]
 
 
-@pytest.mark.parametrize("status", [status for status in VideoStatus if status is not VideoStatus.IN_PROGRESS])
+@pytest.mark.parametrize(
+    "status", [status for status in VideoStatus if status is not VideoStatus.IN_PROGRESS]
+)
 async def test_progress_of_a_video_that_is_not_under_way_stays(
     database: Database, videos: VideoRepository, status: VideoStatus
 ) -> None:

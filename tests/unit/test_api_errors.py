@@ -13,6 +13,7 @@ from filmgate.api import errors as api_errors
 from filmgate.api.errors import ALL_KINDS, RangeUnsatisfiable, answer_error, example_of
 from filmgate.domain import errors as domain_errors
 from filmgate.domain.errors import (
+    BudgetExceeded,
     DatabaseUnavailable,
     FieldProblem,
     FilmgateError,
@@ -70,6 +71,7 @@ def test_codes_are_unique() -> None:
     ("error", "status", "headers"),
     [
         (Unauthenticated("no"), 401, {"www-authenticate": 'Bearer realm="filmgate"'}),
+        (BudgetExceeded("no"), 402, {"x-should-retry": "false"}),
         (NotFound("video", "job_1"), 404, {"x-should-retry": "false"}),
         (UnknownModel([FieldProblem("model", "no")]), 404, {"x-should-retry": "false"}),
         (InvalidRequest([FieldProblem("seed", "no")]), 422, {"x-should-retry": "false"}),

@@ -19,6 +19,7 @@ from filmgate.api.schemas import ErrorObject, FieldTrouble, Problem
 from filmgate.api.trace import trace_of
 from filmgate.domain.asset import AssetMissing
 from filmgate.domain.errors import (
+    BudgetExceeded,
     DatabaseUnavailable,
     FieldProblem,
     FilmgateError,
@@ -89,6 +90,12 @@ _NO_KEY = Kind(
     "invalid_api_key",
     "A key is needed",
     "Send Authorization: Bearer and a key of this server. Signed links expire; ask again for new ones.",
+)
+_NO_BUDGET = Kind(
+    402,
+    "budget_exceeded",
+    "The budget is used up",
+    "It would cost more than may still be spent. Nothing was accepted; raise the budget or ask for less.",
 )
 _NOT_FOUND = Kind(
     404,
@@ -196,6 +203,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     UnknownModel: _NO_MODEL,
     InvalidRequest: _INVALID,
     NotFound: _NOT_FOUND,
+    BudgetExceeded: _NO_BUDGET,
     VideoNotFinished: _TOO_EARLY,
     VideoAlreadyFinal: _TOO_LATE,
     ResultGone: _GONE,

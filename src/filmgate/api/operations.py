@@ -13,7 +13,7 @@ Examples = Mapping[str, Any]
 
 _VIDEO: Final = f"{VIDEOS_PATH}/{{jobId}}"
 _BATCH: Final = f"{BATCHES_PATH}/{{batchId}}"
-_BODY_ERRORS: Final = (400, 413, 415, 422)
+_BODY_ERRORS: Final = (400, 402, 413, 415, 422)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from filmgate.app import open_database, open_keys, set_up_logging
+from filmgate.app import open_database, open_keys, set_up_logging, webhook_secret
 from filmgate.cli.running import load_settings
 from filmgate.domain.errors import FilmgateError
 from filmgate.services.keys import KeyService
@@ -77,6 +77,18 @@ def revoke_key(key_id: str, data: Path | None) -> None:
     """Revoke the key KEY_ID; every process refuses it within five seconds."""
     _with_keys(data, lambda service: service.revoke(key_id))
     click.echo(f"{key_id} is revoked.")
+
+
+@click.group()
+def webhooks() -> None:
+    """Work with webhooks."""
+
+
+@webhooks.command("secret")
+@_data
+def show_webhook_secret(data: Path | None) -> None:
+    """Print the secret that receivers verify signatures with, as Standard Webhooks libraries take it."""
+    click.echo(_run(webhook_secret(load_settings(data=data))))
 
 
 def _with_keys(data: Path | None, verb: Callable[[KeyService], Awaitable[T]]) -> T:

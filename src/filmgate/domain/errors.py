@@ -6,6 +6,7 @@ FilmgateError
 ├── InvalidRequest              what was asked cannot be done as written
 │   └── UnknownModel
 ├── NotFound                    not there, or not yours
+├── BudgetExceeded              it would cost more than may be spent
 ├── VideoNotFinished            the result is asked for too early
 ├── VideoAlreadyFinal           too late to cancel
 ├── ResultGone                  it was there once
@@ -76,6 +77,10 @@ class NotFound(FilmgateError):
         self.noun = noun
         self.name = name
         super().__init__(f"There is no {noun} {name} here, or it belongs to another key.")
+
+
+class BudgetExceeded(FilmgateError):
+    """What was asked would cost more than the key or the batch may spend; nothing was accepted."""
 
 
 class VideoNotFinished(FilmgateError):

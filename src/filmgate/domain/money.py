@@ -33,6 +33,10 @@ class Money:
 
     def times(self, factor: float | int | Decimal) -> Self:
         """Return the amount multiplied, rounded up to a micro-dollar."""
+        whole = int(factor)
+        if whole == factor:
+            # The usual case: Decimal would set up a context of its own in every task.
+            return type(self)(self.micros * whole)
         product = Decimal(self.micros) * Decimal(str(factor))
         return type(self)(int(product.to_integral_value(ROUND_CEILING)))
 

@@ -85,6 +85,10 @@ class AddressGuard:
             raise AddressDenied(f"{parts.scheme or 'no'}: is not a scheme that may be called")
         if not host or len(host) > _MAX_HOST or parts.username is not None or parts.password is not None:
             raise AddressDenied("the address names no host, or holds a user name")
+        if "\\" in url or any(sign.isspace() or not sign.isprintable() for sign in url):
+            raise AddressDenied("the address holds characters that parsers disagree on")
+        if _is_literal(host) and not self.allows(host):
+            raise AddressDenied(f"{host} is not on the open internet")
 
     def socket(self, info: Any) -> socket.socket:
         """Open a socket for one resolved address, as aiohttp's ``socket_factory``, or refuse it."""
@@ -92,3 +96,11 @@ class AddressGuard:
         if not self.allows(str(sockaddr[0])):
             raise PermissionError(f"{sockaddr[0]} must not be called")
         return socket.socket(family, kind, protocol)
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

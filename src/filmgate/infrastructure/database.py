@@ -18,6 +18,8 @@ _UNREACHABLE = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # What asyncpg says of a connection that ended just as it was handed out.
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -170,6 +172,11 @@ class Database:
     async def notify(self, channels: Sequence[str]) -> None:
         """Wake every listener on these channels."""
         await self.execute("SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel", list(channels))
+
+
+def storable(text: str) -> str:
+    """Return the text with what PostgreSQL keeps in no text replaced: NUL, and halves of characters."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def changed(tag: str) -> int:

@@ -8,22 +8,33 @@ told by phase, because the phase decides whether anything may have been made:
 - after it, without a whole answer: :class:`~filmgate.domain.errors.OutcomeUnknown`.
 """
 
+import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import msgspec
 
 from filmgate.domain.asset import Received
 from filmgate.domain.errors import OutcomeUnknown, SendFenceClosed, Unavailable
 from filmgate.domain.provider import SendFence
-from filmgate.infrastructure.addresses import AddressGuard
+from filmgate.infrastructure.addresses import AddressDenied, AddressGuard
+from filmgate.infrastructure.answers import Answer
 from filmgate.infrastructure.storage import CHUNK, receive
+
+__all__ = [
+    "Answer",
+    "DownloadRefused",
+    "Outgoing",
+    "Reader",
+    "WireTrouble",
+    "download",
+    "origin_of",
+    "send_once",
+]
 
 CONNECT_SECONDS = 10.0
 SEND_SECONDS = 60.0
@@ -34,6 +45,9 @@ STALE_SECONDS = 5.0
 MAX_ANSWER_BYTES = 4 * 1024**2
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({401, 403, 404, 410})
+# Nobody may make us unpack more than was sent.
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +57,6 @@ class Outgoing:
     url: str
     body: bytes
     headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status says success."""
-        return 200 <= self.status < 300
-
-    def json(self) -> Any:
-        """Return the decoded body; raise ValueError where it is not JSON."""
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise ValueError(f"the answer is not JSON: {self.body[:80]!r}") from error
-
-    def mapping(self) -> dict[str, Any]:
-        """Return the decoded body if it is a JSON object, else an empty one."""
-        try:
-            body = self.json()
-        except ValueError:
-            return {}
-        return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
 class WireTrouble(Exception):
@@ -94,6 +79,40 @@ class _Phase:
     fenced: bool = False
     failure: Exception | None = field(default=None)
 
+    async def advance(self) -> None:
+        """Await the fence; a second connection for the same create must never write."""
+        if self.fenced:
+            raise OutcomeUnknown("the transport wanted to send a second time")
+        began = monotonic()
+        try:
+            await self.fence()
+            if monotonic() - began > STALE_SECONDS:
+                raise Unavailable("the process was held up between intent and send")
+        except Exception as error:
+            self.failure = error
+            raise
+        self.fenced = True
+
+
+class _FencedConnector(aiohttp.TCPConnector):
+    """Hand out a connection only when the fence has let it pass, and close it otherwise."""
+
+    def __init__(self, phase: _Phase) -> None:
+        super().__init__(force_close=True, limit=1)  # pyright: ignore[reportUnknownMemberType] - aiohttp's
+        self._phase = phase
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        """Open the connection, then await the fence; nothing has been written yet."""
+        connection = await super().connect(req, traces, timeout)
+        try:
+            await self._phase.advance()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
 
 async def send_once(outgoing: Outgoing, fence: SendFence, *, seconds: float = SEND_SECONDS) -> Answer:
     """Write one create on a fresh connection, once, and return its whole answer.
@@ -102,14 +121,14 @@ async def send_once(outgoing: Outgoing, fence: SendFence, *, seconds: float = SE
     """
     phase = _Phase(fence)
     timeout = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_SECONDS)
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_behind_fence(phase))
-    connector = aiohttp.TCPConnector(force_close=True, limit=1)
     try:
         async with (
-            aiohttp.ClientSession(connector=connector, trace_configs=[trace], timeout=timeout) as session,
+            aiohttp.ClientSession(connector=_FencedConnector(phase), timeout=timeout) as session,
             session.post(
-                outgoing.url, data=outgoing.body, headers=dict(outgoing.headers), allow_redirects=False
+                outgoing.url,
+                data=outgoing.body,
+                headers={**_AS_IT_IS, **outgoing.headers},
+                allow_redirects=False,
             ) as response,
         ):
             return await _whole(response)
@@ -124,30 +143,11 @@ async def send_once(outgoing: Outgoing, fence: SendFence, *, seconds: float = SE
         ) from error
 
 
-def _behind_fence(phase: _Phase) -> Any:
-    async def opened(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-        began = monotonic()
-        try:
-            await phase.fence()
-            _refuse_stale(began)
-        except Exception as error:
-            phase.failure = error
-            raise
-        phase.fenced = True
-
-    return opened
-
-
-def _refuse_stale(began: float) -> None:
-    if monotonic() - began > STALE_SECONDS:
-        raise Unavailable("the process was held up between intent and send")
-
-
 class Reader:
     """Read from one vendor over a small pool of connections; reads may be repeated, so they are cheap."""
 
     def __init__(self, headers: Mapping[str, str], *, connections: int = 20) -> None:
-        self._headers = dict(headers)
+        self._headers = {**_AS_IT_IS, **headers}
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -155,6 +155,7 @@ class Reader:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=READ_SECONDS, connect=CONNECT_SECONDS),
             )
@@ -170,7 +171,7 @@ class Reader:
             ) as response:
                 return await _whole(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise WireTrouble(f"{_host(url)}: {error or type(error).__name__}") from error
+            raise WireTrouble(f"{_host(url)}: {str(error) or type(error).__name__}") from error
 
     async def get(self, url: str) -> Answer:
         """Read one resource."""
@@ -182,6 +183,80 @@ class Reader:
             await self._session.close()
 
 
+@dataclass(slots=True)
+class _Door:
+    """Open sockets where the guard allows it, and remember what came of it."""
+
+    guard: AddressGuard
+    opened: int = 0
+    denied: int = 0
+
+    def socket(self, info: Any) -> socket.socket:
+        """Open a socket as aiohttp's ``socket_factory``."""
+        try:
+            opened = self.guard.socket(info)
+        except PermissionError:
+            self.denied += 1
+            raise
+        self.opened += 1
+        return opened
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """One download: where its bytes go, and who is trusted with what."""
+
+    target: Path
+    guard: AddressGuard
+    limit: int
+    headers: Mapping[str, str]
+    keep_headers_on: str | None
+    trusted: str | None
+
+    async def step(self, url: str) -> Received | str:
+        """Fetch from one address; return what was written, or where it redirects to."""
+        door = _Door(self.guard)
+        own = self.trusted is not None and origin_of(url) == self.trusted
+        if not own:
+            self._check(url)
+        connector = aiohttp.TCPConnector(force_close=True, socket_factory=None if own else door.socket)
+        timeout = aiohttp.ClientTimeout(
+            total=DOWNLOAD_SECONDS, connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+        )
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session,
+                session.get(url, headers=self._headers(url), allow_redirects=False) as response,
+            ):
+                return await self._take(url, response)
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            if door.denied and not door.opened:
+                raise DownloadRefused(f"{_host(url)} is at an address that must not be called") from error
+            raise WireTrouble(f"{_host(url)}: {str(error) or type(error).__name__}") from error
+
+    def _check(self, url: str) -> None:
+        try:
+            self.guard.check_url(url)
+        except AddressDenied as error:
+            raise DownloadRefused(f"{_host(url)} must not be called: {error}") from error
+
+    def _headers(self, url: str) -> dict[str, str]:
+        return {**_AS_IT_IS, **self.headers} if _host(url) == self.keep_headers_on else _AS_IT_IS
+
+    async def _take(self, url: str, response: aiohttp.ClientResponse) -> Received | str:
+        if response.status in _REDIRECTS and "Location" in response.headers:
+            return _redirected(url, response.headers["Location"])
+        if response.status >= 500 or response.status in {408, 425, 429}:
+            raise WireTrouble(f"{_host(url)} answered {response.status}")
+        if response.status != 200:
+            raise DownloadRefused(f"{_host(url)} answered {response.status}", gone=response.status in _GONE)
+        received = await receive(_chunks(response), self.target, self.limit)
+        declared = response.content_length
+        if declared is not None and declared != received.size:
+            raise WireTrouble(f"{declared} bytes were announced and {received.size} came")
+        return received
+
+
 async def download(
     url: str,
     target: Path,
@@ -190,40 +265,32 @@ async def download(
     limit: int,
     headers: Mapping[str, str] | None = None,
     keep_headers_on: str | None = None,
+    trusted: str | None = None,
 ) -> Received:
     """Write the file at an address to ``target``, following few redirects, each of them checked.
 
-    ``headers`` (credentials) are sent only to the host ``keep_headers_on``. Raises DownloadRefused or
-    WireTrouble; AssetTooLarge beyond ``limit`` bytes.
+    ``headers`` (credentials) are sent only to the host ``keep_headers_on``. ``trusted`` is the origin
+    (``http://host:port``) that the operator has named, which the guard does not judge. Raises
+    DownloadRefused or WireTrouble; AssetTooLarge beyond ``limit`` bytes.
     """
-    connector = aiohttp.TCPConnector(force_close=True, socket_factory=guard.socket)
-    timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS, connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
-        for _ in range(MAX_REDIRECTS + 1):
-            guard.check_url(url)
-            sent = {"Accept-Encoding": "identity"}
-            if headers and urlsplit(url).netloc == keep_headers_on:
-                sent |= headers
-            try:
-                async with session.get(url, headers=sent, allow_redirects=False) as response:
-                    if response.status in _REDIRECTS and "Location" in response.headers:
-                        url = urljoin(url, response.headers["Location"])
-                        continue
-                    if response.status != 200:
-                        gone = response.status in {401, 403, 404, 410}
-                        raise DownloadRefused(f"{_host(url)} answered {response.status}", gone=gone)
-                    received = await receive(_chunks(response), target, limit)
-                    _check_length(response, received)
-                    return received
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-                raise WireTrouble(f"{_host(url)}: {error or type(error).__name__}") from error
+    fetch = _Fetch(target, guard, limit, headers or {}, keep_headers_on, trusted)
+    for _ in range(MAX_REDIRECTS + 1):
+        step = await fetch.step(url)
+        if isinstance(step, Received):
+            return step
+        url = step
     raise DownloadRefused(f"{_host(url)} redirects more than {MAX_REDIRECTS} times")
 
 
-def _check_length(response: aiohttp.ClientResponse, received: Received) -> None:
-    declared = response.content_length
-    if declared is not None and declared != received.size:
-        raise WireTrouble(f"{declared} bytes were announced and {received.size} came")
+def _redirected(url: str, location: str) -> str:
+    try:
+        onward = urljoin(url, location)
+        scheme = urlsplit(onward).scheme
+    except ValueError as error:
+        raise DownloadRefused(f"{_host(url)} redirects to what is no address") from error
+    if url.startswith("https:") and scheme != "https":
+        raise DownloadRefused(f"{_host(url)} redirects to an address that is not encrypted")
+    return onward
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -240,5 +307,17 @@ async def _whole(response: aiohttp.ClientResponse) -> Answer:
     return Answer(response.status, response.headers, bytes(body))
 
 
+def origin_of(url: str) -> str | None:
+    """Return the scheme, host and port of an address as ``https://host:port``, None where it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
+
+
 def _host(url: str) -> str:
-    return urlsplit(url).netloc or "the provider"
+    try:
+        return urlsplit(url).netloc or "the provider"
+    except ValueError:
+        return "the provider"

@@ -19,7 +19,8 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 
-from filmgate.infrastructure.database import Database, Record, Session
+from filmgate.domain.errors import DatabaseUnavailable
+from filmgate.infrastructure.database import Database, Record, Session, changed
 
 _log = structlog.get_logger(__name__)
 
@@ -82,39 +83,82 @@ class QueueWorker:
         self._handlers = dict(handlers)
         self._exhausted = exhausted
         self._concurrency = concurrency
-        self._manager: QueueManager | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._managers: dict[asyncio.Task[None], QueueManager] = {}
+        self._running: dict[tuple[Step, str], asyncio.Task[None]] = {}
         self._stopping = False
 
     async def run(self) -> None:
         """Work until stopped; a lost database is waited for."""
-        while not self._stopping:
-            try:
-                await self._serve()
-            except Exception as error:  # noqa: BLE001 - PgQueuer raises whatever its driver does; all mean "again"
-                if not self._stopping:
-                    _log.warning("queue_interrupted", reason=str(error) or type(error).__name__)
-                    await asyncio.sleep(_RESTART_SECONDS)
+        try:
+            while not self._stopping:
+                try:
+                    await self._serve()
+                except Exception as error:  # noqa: BLE001 - PgQueuer raises whatever its driver does; all mean "again"
+                    if not self._stopping:
+                        _log.warning("queue_interrupted", reason=str(error) or type(error).__name__)
+                        await asyncio.sleep(_RESTART_SECONDS)
+            if self._managers:
+                await asyncio.wait(self._managers)
+        finally:
+            for task in self._managers:
+                task.cancel()
 
     async def stop(self, deadline: timedelta) -> None:
         """Take no more steps, let those under way finish, and hand back what is left at the deadline."""
         self._stopping = True
-        if self._manager is not None:
-            self._manager.shutdown.set()
+        for manager in self._managers.values():
+            manager.shutdown.set()
         if self._running:
-            await asyncio.wait(self._running, timeout=deadline.total_seconds())
-        for task in self._running:
+            await asyncio.wait(self._running.values(), timeout=deadline.total_seconds())
+        for task in self._running.values():
             task.cancel()
 
     async def _serve(self) -> None:
-        pool = await asyncpg.create_pool(self._database.dsn, min_size=2, max_size=4, timeout=10)
+        """Take steps until a connection is lost; the steps then under way end in the background.
+
+        PgQueuer does not notice when the connection it listens on is gone, and ends only after all its
+        steps: another manager begins as soon as the database is back.
+        """
+        lost = asyncio.Event()
+
+        async def watch(connection: "asyncpg.Connection[Record]") -> None:
+            connection.add_termination_listener(lambda _: lost.set())
+
+        pool = await asyncpg.create_pool(
+            self._database.dsn,
+            min_size=2,
+            max_size=4,
+            timeout=10,
+            max_inactive_connection_lifetime=0,
+            init=watch,
+        )
+        manager = QueueManager(Queries(AsyncpgPoolDriver(pool)))
+        for step, handler in self._handlers.items():
+            manager.entrypoint(step.value, on_failure="hold", accepts_context=False)(
+                self._guarded(step, handler)
+            )
+        serving = asyncio.create_task(self._manage(manager, pool))
+        self._managers[serving] = manager
+        serving.add_done_callback(self._managed)
+        loss = asyncio.create_task(lost.wait())
         try:
-            manager = QueueManager(Queries(AsyncpgPoolDriver(pool)))
-            for step, handler in self._handlers.items():
-                manager.entrypoint(step.value, on_failure="hold", accepts_context=False)(
-                    self._guarded(step, handler)
-                )
-            self._manager = manager
+            await asyncio.wait({serving, loss}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            loss.cancel()
+            manager.shutdown.set()
+        if serving.done():
+            serving.result()
+        elif not self._stopping:
+            raise DatabaseUnavailable("The connection to the database was lost.")
+
+    def _managed(self, serving: "asyncio.Task[None]") -> None:
+        del self._managers[serving]
+        if not serving.cancelled():
+            # Looked at, so that nobody complains; where it matters, the result is asked for as well.
+            serving.exception()
+
+    async def _manage(self, manager: QueueManager, pool: "asyncpg.Pool[Record]") -> None:
+        try:
             if self._stopping:
                 return
             await manager.run(
@@ -125,7 +169,6 @@ class QueueWorker:
                 log_aggregation_interval=timedelta(0),
             )
         finally:
-            self._manager = None
             with suppress(Exception):
                 await asyncio.wait_for(pool.close(), timeout=2)
             pool.terminate()
@@ -135,8 +178,12 @@ class QueueWorker:
 
         async def run(job: Job) -> None:
             name = (job.payload or b"").decode()
-            task = asyncio.ensure_future(handler(name))
-            self._running.add(task)
+            key = (step, name)
+            # Taken over from ourselves, after the database was away for longer than a heartbeat.
+            while other := self._running.get(key):
+                await asyncio.wait({other})
+            task = asyncio.ensure_future(self._persist(step, handler, name))
+            self._running[key] = task
             try:
                 await task
             except asyncio.CancelledError:
@@ -150,9 +197,38 @@ class QueueWorker:
                     raise RetryRequested(delay, str(error)) from error
                 await self._exhausted(step, name, error)
             finally:
-                self._running.discard(task)
+                del self._running[key]
 
         return run
+
+    async def _persist(self, step: Step, handler: Handler, name: str) -> None:
+        """Run a handler, and again as long as the database is away, which is no fault of the step."""
+        while True:
+            try:
+                return await handler(name)
+            except DatabaseUnavailable as error:
+                if self._stopping:
+                    raise
+                _log.warning("step_waits", step=step.value, subject=name, reason=str(error))
+                await asyncio.sleep(_RESTART_SECONDS)
+
+
+async def release_held(database: Database) -> None:
+    """Put steps back in line that PgQueuer holds as failed.
+
+    Our own steps never end that way: it could not write down that a step is to be tried again.
+    """
+    tag = await database.execute(
+        """
+        UPDATE pgqueuer f
+        SET status = 'queued', execute_after = now(), updated = now(), queue_manager_id = NULL
+        WHERE f.status = 'failed' AND NOT EXISTS (
+            SELECT 1 FROM pgqueuer o
+            WHERE o.dedupe_key = f.dedupe_key AND o.id <> f.id AND o.status IN ('queued', 'picked'))
+        """
+    )
+    if changed(tag):
+        _log.warning("held_steps_released", count=changed(tag))
 
 
 async def prune_queue_log(database: Database, older_than: timedelta) -> None:

@@ -15,7 +15,13 @@ import msgspec
 import structlog
 
 from filmgate.domain.asset import AssetStore
-from filmgate.domain.errors import RefusalKind, Refused, StorageFull
+from filmgate.domain.errors import (
+    DatabaseUnavailable,
+    RefusalKind,
+    Refused,
+    ServiceUnavailable,
+    StorageFull,
+)
 from filmgate.domain.provider import (
     CancelOutcome,
     Found,
@@ -38,6 +44,7 @@ _order = msgspec.json.Decoder(Order).decode
 FRAMES_PER_SECOND = 24
 MAX_TRIES = 3
 _PROGRESS_SECONDS = 0.5
+_RETRY_SECONDS = 1.0
 _MAX_FILM_BYTES = 2 * 1024**3
 _LOST_CODES = {"image_unreadable": "bad_reference", "internal": "renderer_failed"}
 
@@ -59,6 +66,10 @@ class Renders(Protocol):
 
     async def succeed(self, render_id: str, runner: str, asset: str) -> bool:
         """Record the finished film."""
+        ...
+
+    async def hand_back(self, render_id: str, runner: str) -> None:
+        """Give up a job for another to take over; the try does not count."""
         ...
 
     async def fail(self, render_id: str, code: str, reason: str) -> None:
@@ -144,19 +155,38 @@ class Embedded:
                 render_id, "renderer_failed", f"The renderer died {MAX_TRIES} times over it."
             )
             return
-        output = self._store.workspace() / f"{render_id}.{self._runner}.mp4"
+        try:
+            await self._make(render)
+        except (asyncio.CancelledError, ServiceUnavailable):
+            with suppress(DatabaseUnavailable):
+                await asyncio.shield(self._renders.hand_back(render_id, self._runner))
+            raise
+
+    async def _make(self, render: Render) -> None:
+        output = self._store.workspace() / f"{render.id}.{self._runner}.mp4"
         try:
             if await self._draw(render, output):
-                asset = f"renders/{render_id}.mp4"
-                await self._store.put(asset, output)
-                await self._renders.succeed(render_id, self._runner, asset)
+                await self._keep(render.id, output)
         except ChildFailed as error:
             if error.kind == "no_space":
                 raise StorageFull(str(error)) from error
-            await self._renders.fail(render_id, _LOST_CODES.get(error.kind, "renderer_failed"), str(error))
+            await self._renders.fail(render.id, _LOST_CODES.get(error.kind, "renderer_failed"), str(error))
         finally:
             with suppress(OSError):
                 output.unlink(missing_ok=True)
+
+    async def _keep(self, render_id: str, output: Path) -> None:
+        asset = f"renders/{render_id}.mp4"
+        await self._store.put(asset, output)
+        while True:
+            try:
+                ours = await self._renders.succeed(render_id, self._runner, asset)
+                break
+            except DatabaseUnavailable:
+                await asyncio.sleep(_RETRY_SECONDS)
+        if not ours and not await self._renders.get_many([render_id]):
+            # Another runner made it meanwhile, and its film is home already.
+            await self._store.delete(asset)
 
     async def _draw(self, render: Render, output: Path) -> bool:
         """Run the child; False where the job was taken from us meanwhile."""
@@ -175,13 +205,20 @@ class Embedded:
                 if done:
                     film.result()
                     return True
-                if not await self._renders.show_progress(render.id, self._runner, frames_done):
+                if not await self._is_ours(render.id, frames_done):
                     _log.info("render_stopped", job=render.id, frames_done=frames_done)
                     return False
         finally:
             film.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await film
+
+    async def _is_ours(self, render_id: str, frames_done: int) -> bool:
+        try:
+            return await self._renders.show_progress(render_id, self._runner, frames_done)
+        except DatabaseUnavailable:
+            # The film is worth more than its progress: it goes on as long as nobody says otherwise.
+            return True
 
     async def _child_request(self, order: Order, output: Path) -> dict[str, object]:
         request = order.request

@@ -121,7 +121,7 @@ def _overcast(hour: Light, amount: float) -> Light:
     veil = (flat * 0.45 + grey * 0.55) * 0.8
     mixed = {
         name: np.asarray(getattr(hour, name) * (1 - amount) + veil * amount * level, np.float32)
-        for name, level in (("zenith", 0.6), ("upper", 0.8), ("low", 1.0), ("horizon", 1.2), ("haze", 0.95))
+        for name, level in (("zenith", 0.36), ("upper", 0.58), ("low", 0.95), ("horizon", 1.4), ("haze", 0.9))
     }
     return replace(hour, **mixed, glow=np.asarray(hour.glow * (1 - amount * 0.85), np.float32), stars=0.0)
 

@@ -11,6 +11,7 @@ _LARGE = 3.2
 
 def splat(image: Field, x: Field, y: Field, size: Field, colour: Field) -> None:
     """Add soft round dots at pixel places; size is their deviation in pixels, colour (3, count)."""
+    x, y, size = (np.asarray(part, np.float32) for part in (x, y, size))
     large = size > _LARGE
     if large.any():
         for dot in np.nonzero(large)[0]:

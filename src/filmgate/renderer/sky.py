@@ -52,6 +52,12 @@ class Sky:
         near = away_u * away_u + away_v * away_v
         self._near_sun = np.exp(-near * 9).astype(np.float32)
 
+    def move_sun(self, u: float, over: float) -> None:
+        """Put the sun or moon at another place along the horizon, its disc above v `over`."""
+        self.sun_u = u
+        self.sun_v = min(self.sun_v, over - 0.012)
+        self._plane()
+
     def colour_at(self, height: Field) -> Field:
         """Look up the gradient by height above the horizon in units, shape (3, ...)."""
         place = np.clip((np.maximum(height, 0.0) / self._top) ** np.float32(0.62), 0, 1)

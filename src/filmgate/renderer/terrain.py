@@ -1,5 +1,6 @@
 """Build mountain ranges and tree lines that several scenes share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ class Massif:
         kernel = np.hanning(41) / np.hanning(41).sum()
         ringed = np.concatenate((tilt[-40:], tilt, tilt[:40]))
         soft = np.asarray(np.convolve(ringed, kernel, "same")[40:-40], np.float32)
-        column = np.arange(_RING, dtype=np.float32)[None, :]
+        column = np.arange(0, _RING, 2, dtype=np.float32)[None, :]
         depth = np.arange(_DEPTH, dtype=np.float32)[:, None] / _DEPTH
         grain = texture(rng, 512, 1.45, 0.5)
         x = column * 0.25
@@ -68,7 +69,7 @@ class Massif:
         right = soft[(column - skew + _RING).astype(np.intp) & (_RING - 1)]
         facing = np.tanh((left + right) * 0.55 * np.float32(-sun_side) + gully * 0.55)
         lit = np.clip(0.46 + 0.38 * facing + 0.05 * gully, 0, 1)
-        altitude = crest[None, :] - depth * _DEPTH_UNITS / max(self._shape.height, 0.05)
+        altitude = crest[None, ::2] - depth * _DEPTH_UNITS / max(self._shape.height, 0.05)
         snow = smoothstep(0.0, 0.10, altitude - (1.02 - self._shape.snow) + gully * 0.09 + facing * 0.05)
         tone = lit * 0.42 * (1 - snow) + (0.5 + lit * 0.5) * snow
         return np.clip(tone * 255, 0, 255).astype(np.uint8)
@@ -115,7 +116,7 @@ class Massif:
         per_row = _DEPTH / _DEPTH_UNITS / stage.unit / plane.scale(view)
         depth = np.clip(below * np.float32(per_row), 0, _DEPTH - 1).astype(np.intp)
         column = np.mod((u.astype(np.float64) + 3.0) * _PER_UNIT, _RING).astype(np.intp)
-        tone = self._faces.ravel().take(depth * _RING + column[None, :], mode="clip")
+        tone = self._faces.ravel().take(depth * (_RING // 2) + column[None, :] // 2, mode="clip")
         cover = np.clip(below + 0.5, 0, 1)
         light = stage.light
         veil = light.haze * 0.7 + light.low * 0.3
@@ -129,6 +130,20 @@ class Massif:
             body -= area
             body *= cover
             area += body
+
+
+def saddle(stage: Stage, ranges: Sequence[Massif], side: float) -> tuple[float, float]:
+    """Find u and v of the lowest gap between peaks on one side of the frame, where a sun is best seen."""
+    rest = View(0.0, 0.0, 1.0, 0.0, 0.0)
+    skyline = np.min([rank.crest(rest) for rank in ranges], axis=0)
+    wide = max(3, round(stage.unit * 0.09))
+    # The sun needs room: the highest point under its disc counts.
+    padded = np.pad(skyline, wide // 2, mode="edge")
+    room = np.lib.stride_tricks.sliding_window_view(padded, wide).min(1)[: stage.width]
+    u = stage.u[0]
+    fits = (u * side > stage.side * 0.08) & (u * side < stage.side * 0.72)
+    at = int(np.argmax(np.where(fits, room, -np.inf)))
+    return float(u[at]), (float(skyline[at]) - stage.row(0.0)) / stage.unit
 
 
 def tree_line(stage: Stage, size: float, density: float, ring: int = 8192) -> Field:
@@ -145,9 +160,9 @@ def tree_line(stage: Stage, size: float, density: float, ring: int = 8192) -> Fi
         tiers = 9 + int(rng.integers(5))
         fall = away * slim
         # Branch tips: the outline drops, then juts out again at each tier.
-        jag = (fall * tiers) % 1.0
-        rough: Field = rng.standard_normal(away.size) * 0.012
-        shape = np.asarray(tall * (1 - fall + 0.1 * (jag - 0.5) * (fall > 0.05) + rough), np.float32)
+        jag = (fall**0.8 * tiers + rng.random()) % 1.0
+        rough = np.asarray(rng.standard_normal(away.size), np.float32) * 0.012
+        shape = np.asarray(tall * (1 - fall + 0.08 * (jag - 0.5) * (fall > 0.05) + rough), np.float32)
         where = (at + steps) % ring
         outline[where] = np.maximum(outline[where], shape)
     return outline

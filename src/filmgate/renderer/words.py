@@ -68,7 +68,7 @@ SCENES: dict[str, tuple[tuple[float, str], ...]] = {
     ),
     "nebula": (
         (
-            3.6,
+            4.6,
             "nebula nebulae galaxy galaxies cosmos cosmic milkyway supernova starfield interstellar universe",
         ),
         (2.6, "space astronaut spaceship spacecraft stars star constellation constellations comet stardust"),
@@ -153,11 +153,11 @@ TIMES: dict[str, str] = {
     "bright mittag midi mediodía полдень 昼 白天 正午",
     "golden": "golden goldenhour late-afternoon autumn amber-light honey warm sunlit",
     "sunset": "sunset sundown evening alpenglow last-light "
-    "sonnenuntergang abend coucher soir atardecer tramonto"
+    "sonnenuntergang abend coucher soir atardecer tramonto "
     "закат вечер 夕 日落 夕陽 夕焼け 노을",
     "dusk": "dusk twilight blue-hour gloaming dämmerung crépuscule crepúsculo crepuscolo сумерки 黄昏",
     "night": "night midnight nocturnal moonlight moonlit moon starry "
-    "stars nighttime nacht nuit noche notte ночь"
+    "stars nighttime nacht nuit noche notte ночь "
     "夜 夜晚 밤 ليل रात",
 }
 
@@ -166,7 +166,7 @@ WEATHER: dict[str, str] = {
     "rain": "rain rainy raining drizzle downpour monsoon wet regen pluie lluvia pioggia дождь 雨 비",
     "snow": "snow snowy snowfall snowing blizzard snowflakes flakes schnee neige nieve neve снег 雪 눈",
     "storm": "storm stormy thunder lightning thunderstorm tempest "
-    "hurricane gewitter sturm orage tormenta tempesta"
+    "hurricane gewitter sturm orage tormenta tempesta "
     "гроза 嵐 暴风",
     "clouds": "cloud clouds cloudy overcast cloudscape wolken nuages nubes nuvole облака 雲 云",
     "clear": "clear cloudless crisp klar clair despejado ясно",

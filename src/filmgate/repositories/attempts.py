@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-import msgspec
-
 from filmgate.domain.attempt import Attempt, AttemptState
 from filmgate.domain.video import VideoError
-from filmgate.infrastructure.database import Database, Record, changed
+from filmgate.infrastructure.database import Database, Record, changed, storable
 from filmgate.infrastructure.queue import Step, enqueue
-
-_encode = msgspec.json.Encoder().encode
+from filmgate.repositories.videos import written_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,14 @@ class AttemptRepository:
         self._database = database
 
     async def begin(self, intent: Intent) -> bool:
-        """Write the intent to send; False where the video no longer waits: then nothing may be sent."""
+        """Write the intent to send; False where the video has no slot to be sent in: then nothing may be."""
         tag = await self._database.execute(
             """
             -- Only one sender can take the video out of the queue.
             WITH moved AS (
                 UPDATE videos
                 SET status = 'in_progress', started_at = coalesce(started_at, now()), attempts = attempts + 1
-                WHERE id = $2 AND status = 'queued'
+                WHERE id = $2 AND status = 'queued' AND admitted_at IS NOT NULL
                 RETURNING id, attempts
             )
             INSERT INTO attempts (
@@ -70,7 +67,10 @@ class AttemptRepository:
         return changed(tag) == 1
 
     async def accept(self, attempt_id: str, provider_job_id: str, first_poll: timedelta) -> bool:
-        """Bind the attempt to its provider job: a positive fact, valid over whatever was believed before."""
+        """Bind the attempt to its provider job: a positive fact, valid over whatever was believed before.
+
+        False where the attempt has a job already, or where another attempt has taken its place.
+        """
         tag = await self._database.execute(
             """
             UPDATE attempts
@@ -82,7 +82,42 @@ class AttemptRepository:
             provider_job_id,
             first_poll,
         )
-        return changed(tag) == 1
+        return changed(tag) == 1 or await self._accept_late(attempt_id, provider_job_id, first_poll)
+
+    async def _accept_late(self, attempt_id: str, provider_job_id: str, first_poll: timedelta) -> bool:
+        """Bind an attempt that was held for not created, and take its video out of the line again."""
+        async with self._database.transaction() as session:
+            # The video first, as a sender does, so that the two never wait for each other.
+            await session.execute(
+                """
+                SELECT 1 FROM videos WHERE id = (SELECT video_id FROM attempts WHERE id = $1) FOR UPDATE
+                """,
+                attempt_id,
+            )
+            row = await session.row(
+                """
+                UPDATE attempts a
+                SET state = 'accepted', provider_job_id = $2, accepted_at = now(), ended_at = NULL,
+                    next_poll_at = now() + $3::interval
+                WHERE id = $1 AND state = 'not_created' AND NOT EXISTS (
+                    SELECT 1 FROM attempts o WHERE o.video_id = a.video_id
+                    AND o.state IN ('sending', 'accepted', 'succeeded', 'unknown', 'parked'))
+                RETURNING video_id
+                """,
+                attempt_id,
+                provider_job_id,
+                first_poll,
+            )
+            if row is None:
+                return False
+            await session.execute(
+                """
+                UPDATE videos SET status = 'in_progress', admitted_at = coalesce(admitted_at, now())
+                WHERE id = $1 AND status = 'queued'
+                """,
+                row["video_id"],
+            )
+        return True
 
     async def give_back(
         self, attempt_id: str, reason: str, *, retry_in: timedelta, pause: timedelta | None = None
@@ -98,7 +133,7 @@ class AttemptRepository:
                 WHERE id = $1 AND state IN ('sending', 'unknown', 'parked') RETURNING video_id, account
                 """,
                 attempt_id,
-                reason,
+                storable(reason),
             )
             if row is None:
                 return False
@@ -119,7 +154,7 @@ class AttemptRepository:
                     """,
                     row["account"],
                     pause,
-                    reason,
+                    storable(reason),
                 )
         return True
 
@@ -135,7 +170,7 @@ class AttemptRepository:
                 """,
                 attempt_id,
                 state,
-                error.message,
+                storable(error.message),
             )
             if changed(tag) == 0:
                 return False
@@ -146,7 +181,7 @@ class AttemptRepository:
                 WHERE a.id = $1 AND v.id = a.video_id AND v.status = 'in_progress'
                 """,
                 attempt_id,
-                _encode(error).decode(),
+                written_error(error),
             )
         return True
 
@@ -156,7 +191,7 @@ class AttemptRepository:
             tag = await session.execute(
                 "UPDATE attempts SET state = 'unknown', reason = $2 WHERE id = $1 AND state = 'sending'",
                 attempt_id,
-                reason,
+                storable(reason),
             )
             if changed(tag) == 1:
                 await enqueue(session, Step.RECONCILE, [attempt_id])
@@ -183,7 +218,7 @@ class AttemptRepository:
             WHERE id = $1 AND state = 'unknown' AND quiet_at <= now()
             """,
             attempt_id,
-            reason,
+            storable(reason),
         )
         return changed(tag) == 1
 
@@ -245,11 +280,11 @@ class AttemptRepository:
         """Return how long until the next poll is due, None where nothing is being watched."""
         seconds = await self._database.value(
             """
-            SELECT greatest(0, extract(epoch FROM min(next_poll_at) - now()))::float8
+            SELECT extract(epoch FROM min(next_poll_at) - now())::float8
             FROM attempts WHERE state = 'accepted'
             """
         )
-        return None if seconds is None else float(seconds)
+        return None if seconds is None else max(0.0, float(seconds))
 
     async def poll_again(self, delays: Sequence[tuple[str, timedelta]]) -> None:
         """Set when attempts are to be polled next, never later than they were woken for."""
@@ -294,7 +329,7 @@ class AttemptRepository:
             WHERE id = $1 AND state = 'accepted'
             """,
             attempt_id,
-            reason,
+            storable(reason),
         )
 
     async def begin_collect(self, attempt_id: str) -> int:

@@ -60,7 +60,8 @@ class LaneRepository:
                         SELECT count(*) FROM videos v
                         WHERE v.lane = l.name AND v.status IN ('queued', 'in_progress')
                           AND v.admitted_at IS NOT NULL)) AS slots
-                    FROM lanes l WHERE l.name = $1
+                    FROM lanes l
+                    WHERE l.name = $1 AND (l.paused_until IS NULL OR l.paused_until <= now())
                 ),
                 -- Priority first, then the key that has had the least, then age.
                 next AS (
@@ -68,7 +69,7 @@ class LaneRepository:
                     WHERE lane = $1 AND status = 'queued' AND admitted_at IS NULL
                       AND (not_before IS NULL OR not_before <= now())
                     ORDER BY priority DESC, share_tag, id
-                    LIMIT (SELECT slots FROM free)
+                    LIMIT coalesce((SELECT slots FROM free), 0)
                     FOR UPDATE SKIP LOCKED
                 ),
                 -- Newcomers start from here, so that nobody can save up a turn.

@@ -71,6 +71,17 @@ class RenderRepository:
         )
         return changed(tag) == 1
 
+    async def hand_back(self, render_id: str, runner: str) -> None:
+        """Give up a job for another to take over; the try does not count."""
+        await self._database.execute(
+            """
+            UPDATE renders SET state = 'pending', runner = NULL, tries = tries - 1
+            WHERE id = $1 AND runner = $2 AND state = 'processing'
+            """,
+            render_id,
+            runner,
+        )
+
     async def fail(self, render_id: str, code: str, reason: str) -> None:
         """Record why there will be no film."""
         await self._database.execute(

@@ -1,6 +1,7 @@
 """Keep videos."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ import msgspec
 
 from filmgate.domain.money import Money
 from filmgate.domain.video import Video, VideoError, VideoFilter, VideoRequest, VideoResult, VideoStatus
-from filmgate.infrastructure.database import Database, Record, Session, changed
+from filmgate.infrastructure.database import Database, Record, Session, changed, storable
 
 _encode = msgspec.json.Encoder().encode
 _request = msgspec.json.Decoder(VideoRequest).decode
@@ -27,7 +28,8 @@ class VideoRepository:
         """Insert new videos in one statement; those already there by id are left alone.
 
         Each gets its share tag: one step beyond the last waiting video of its key in its lane, or beyond
-        the lane's clock where the key has none waiting.
+        the lane's clock where the key has none waiting. Urgent videos drive the clock ahead of the others,
+        so a newcomer starts no later than whoever is next in its own priority.
         """
         runner = session or self._database
         await runner.execute(
@@ -45,12 +47,16 @@ class VideoRepository:
             ),
             -- Where each key stands in each lane before these.
             shares AS (
-                SELECT k.lane, k.key_id, greatest(
-                    coalesce((SELECT l.share_clock FROM lanes l WHERE l.name = k.lane), 0),
+                SELECT k.lane, k.key_id, k.priority, greatest(
+                    least(
+                        coalesce((SELECT l.share_clock FROM lanes l WHERE l.name = k.lane), 0),
+                        (SELECT min(w.share_tag) - 1 FROM videos w
+                         WHERE w.lane = k.lane AND w.priority = k.priority
+                           AND w.status = 'queued' AND w.admitted_at IS NULL)),
                     coalesce((SELECT max(w.share_tag) FROM videos w
                               WHERE w.lane = k.lane AND w.key_id = k.key_id
                                 AND w.status = 'queued' AND w.admitted_at IS NULL), 0)) AS tag
-                FROM (SELECT DISTINCT lane, key_id FROM new) AS k
+                FROM (SELECT DISTINCT lane, key_id, priority FROM new) AS k
             )
             INSERT INTO videos (
                 id, project, key_id, batch_id, batch_index, status, priority, share_tag, model,
@@ -61,7 +67,7 @@ class VideoRepository:
                    n.model, n.provider, n.provider_model, n.lane, n.prompt, n.request::jsonb,
                    n.requested::jsonb, ARRAY(SELECT jsonb_array_elements_text(n.adjustments::jsonb)),
                    n.metadata::jsonb, n.webhook_url, n.price_micros, n.created_at, n.estimated_at
-            FROM new n JOIN shares s USING (lane, key_id)
+            FROM new n JOIN shares s USING (lane, key_id, priority)
             ON CONFLICT (id) DO NOTHING
             """,
             *_columns(videos),
@@ -162,7 +168,7 @@ class VideoRepository:
             WHERE id = $1 AND status IN ('queued', 'in_progress')
             """,
             video_id,
-            _encode(error).decode(),
+            written_error(error),
         )
         return changed(tag) == 1
 
@@ -199,6 +205,12 @@ class VideoRepository:
             older_than,
         )
         return changed(tag)
+
+
+def written_error(error: VideoError) -> str:
+    """Return an error as it is stored; what a provider says may hold anything."""
+    said = replace(error, code=storable(error.code), message=storable(error.message))
+    return _encode(said).decode()
 
 
 def _columns(videos: Sequence[Video]) -> tuple[list[Any], ...]:

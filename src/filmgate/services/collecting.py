@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import structlog
 
@@ -94,11 +95,12 @@ class CollectingService:
             self._wake()
 
     async def _bring_home(self, video: Video, attempt: Attempt) -> None:
-        workspace = self._store.workspace()
+        # A worker that was thought dead may be collecting the same film: never in the same files.
+        stem = self._store.workspace() / f"{attempt.id}.{token_hex(4)}"
         files = _Files(
-            workspace / f"{attempt.id}.mp4",
-            workspace / f"{attempt.id}.thumbnail.webp",
-            workspace / f"{attempt.id}.spritesheet.webp",
+            stem.with_name(f"{stem.name}.mp4"),
+            stem.with_name(f"{stem.name}.thumbnail.webp"),
+            stem.with_name(f"{stem.name}.spritesheet.webp"),
         )
         try:
             await self._providers[attempt.provider].download(job_of(attempt), files.video)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, assert_never
 
+from filmgate.domain.errors import StorageFull
 from filmgate.domain.video import VideoError
 from filmgate.infrastructure.database import Database
-from filmgate.infrastructure.queue import QueueWorker, Step, prune_queue_log
+from filmgate.infrastructure.queue import QueueWorker, Step, prune_queue_log, release_held
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.renders import RenderRepository
 from filmgate.repositories.videos import VideoRepository
@@ -18,6 +19,7 @@ from filmgate.services.generation import GenerationService
 from filmgate.services.reconciliation import ReconciliationService
 from filmgate.services.upkeep import UpkeepService
 from filmgate.services.watching import WatchingService
+from filmgate.services.webhooks import WebhookService
 
 _QUEUE_LOG = timedelta(hours=6)
 
@@ -42,6 +44,7 @@ class Verbs:
     collecting: CollectingService
     reconciliation: ReconciliationService
     upkeep: UpkeepService
+    webhooks: WebhookService
 
 
 class EngineService:
@@ -92,12 +95,17 @@ class EngineService:
         """Return how long until something is due."""
         return await self._verbs.watching.seconds_to_next_poll()
 
+    async def deliver(self) -> None:
+        """Tell users what has become of their videos."""
+        await self._verbs.webhooks.deliver()
+
     async def sweep(self) -> None:
         """Hold overdue sends for unknown."""
         await self._verbs.reconciliation.sweep()
 
     async def mend(self) -> None:
         """Put strays back in line."""
+        await release_held(self._database)
         await self._verbs.upkeep.mend()
 
     async def clear(self) -> None:
@@ -128,7 +136,8 @@ class EngineService:
             case Step.COLLECT:
                 await self._verbs.collecting.give_up(name, f"it could not be stored: {reason}")
             case Step.RENDER:
-                await self._renders.fail(name, "renderer_failed", reason)
+                code = "storage_full" if isinstance(error, StorageFull) else "renderer_failed"
+                await self._renders.fail(name, code, reason)
                 await self._verbs.watching.wake_job(self._renderer.name, name)
             case Step.RECONCILE:
                 pass

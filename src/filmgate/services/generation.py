@@ -22,12 +22,14 @@ from filmgate.domain.provider import Order, Provider
 from filmgate.domain.video import Video, VideoError, VideoStatus
 from filmgate.repositories.attempts import AttemptRepository, Intent
 from filmgate.repositories.videos import VideoRepository
-from filmgate.services.commit import commit_surely
+from filmgate.services.commit import commit_at_last
 
 _log = structlog.get_logger(__name__)
 
-# A sender that has not reported after this long is presumed dead, and its send's outcome unknown.
+# A sender that has not reported after this long is presumed dead, and its send's outcome unknown; sooner
+# where the provider can soon be asked for it.
 SEND_LEASE = timedelta(seconds=90)
+_SHORTEST_LEASE = timedelta(seconds=5)
 FIRST_POLL = timedelta(seconds=1)
 _PAUSE_WITHOUT_WORD = timedelta(seconds=15)
 _RETRY_UNREACHED = timedelta(seconds=5)
@@ -112,12 +114,14 @@ class _Send:
                 raise SendFenceClosed(self._video.id)
 
         job_id = await self._provider.submit(order, body, fence)
-        await commit_surely(lambda: self._accepted(job_id))
+        await commit_at_last(lambda: self._accepted(job_id))
 
     async def _accepted(self, job_id: str) -> None:
-        await self._attempts.accept(self.attempt_id, job_id, FIRST_POLL)
+        if not await self._attempts.accept(self.attempt_id, job_id, FIRST_POLL):
+            _log.warning("job_not_bound", attempt=self.attempt_id, provider_job=job_id)
 
     def _intent(self, body: bytes) -> Intent:
+        quiet = timedelta(seconds=self._provider.quiet_seconds)
         return Intent(
             attempt_id=self.attempt_id,
             video_id=self._video.id,
@@ -126,6 +130,6 @@ class _Send:
             account=self._video.lane,
             body=body,
             sent_by=self._worker,
-            lease=SEND_LEASE,
-            quiet=timedelta(seconds=self._provider.quiet_seconds),
+            lease=min(max(quiet, _SHORTEST_LEASE), SEND_LEASE),
+            quiet=quiet,
         )

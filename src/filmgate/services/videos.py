@@ -133,8 +133,8 @@ class VideoService:
         return await self._stop(attempt)
 
     async def _stop(self, attempt: Attempt) -> str:
-        provider = self._providers[attempt.provider]
         try:
+            provider = self._providers[attempt.provider]
             outcome = await asyncio.wait_for(provider.cancel(job_of(attempt)), _CANCEL_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the watcher tries again
             _log.warning("cancel_failed", attempt=attempt.id, reason=str(error) or type(error).__name__)

@@ -58,7 +58,10 @@ class WatchingService:
         await self._attempts.wake(provider, provider_job_id)
 
     async def _ask(self, name: str, group: Sequence[Attempt]) -> None:
-        provider = self._providers[name]
+        provider = self._providers.get(name)
+        if provider is None:
+            _log.error("provider_missing", provider=name, jobs=len(group), reason="it is no longer set up")
+            return
         abandoned = [attempt for attempt in group if attempt.abandoned]
         await asyncio.gather(*(self._stop(provider, attempt) for attempt in abandoned))
         jobs = [job_of(attempt) for attempt in group]

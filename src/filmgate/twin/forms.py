@@ -44,6 +44,8 @@ def read_body(content_type: str, data: bytes) -> Body:
         return Body("form", nested(pairs))
     if not data.strip():
         return Body("empty")
+    if kind and not kind.endswith("json"):
+        return Body("raw")
     try:
         fields = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -151,13 +151,10 @@ class Job:
         return fault.text("word") if fault is not None and phase is Phase.RUNNING else usual
 
     def billed(self, now: float) -> int:
-        """Return what the job costs so far, in micro-USD: nothing where it failed or never began."""
+        """Return what the job costs so far, in micro-USD: nothing where it failed or was stopped unbegun."""
         phase = self.phase(now)
-        if phase in {Phase.FAILED, Phase.EXPIRED}:
-            return 0
-        if phase is Phase.CANCELLED:
-            return self.order.price if self.began_running(now) else 0
-        return self.order.price
+        stopped = phase in {Phase.CANCELLED, Phase.EXPIRED} and not self.began_running(now)
+        return 0 if stopped or phase is Phase.FAILED else self.order.price
 
     def cancel(self, now: float) -> None:
         """Stop the job."""

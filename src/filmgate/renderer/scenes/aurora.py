@@ -20,7 +20,7 @@ _RING = 2048
 class Aurora:
     """Three curtains of light that fold and shimmer."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.7
     sound: ClassVar[str] = "night"
 
     def __init__(self, stage: Stage) -> None:
@@ -87,7 +87,7 @@ class Aurora:
         rays = ring_at(self._rays[which], place.astype(np.float64))
         other = ring_at(self._rays[which + 3], (place * 1.3 - time * 22).astype(np.float64))
         foot = (
-            self._horizon - span * (0.24 + 0.15 * which) + (wave * 0.085 + sway * 0.03 + rays * 0.008) * span
+            self._horizon - span * (0.24 + 0.15 * which) + (wave * 0.085 + sway * 0.03 + rays * 0.02) * span
         )
         patch = ring_at(self._glow[which], (u * 160 + time * 5 + which * 700).astype(np.float64))
         bright = np.clip(0.36 + 0.15 * rays + 0.12 * other + 0.3 * patch, 0.02, 1.5) * (
@@ -96,7 +96,7 @@ class Aurora:
         bright = bright * (1.0, 0.75, 0.5)[which]
         reach = span * (0.2 + 0.05 * np.clip(rays + patch, -1.5, 2.5)) * (1 + 0.2 * which)
         up = foot - v
-        edge = np.clip(up / np.float32(0.05 * span) + 0.5, 0, 1)
+        edge = np.clip(up / np.float32(0.085 * span) + 0.5, 0, 1)
         body = np.exp(-np.maximum(up, 0) / reach) * edge * edge * (bright * 1.0)
         veil = np.exp(-((up / (span * 0.3)) ** 2)) * (0.004 + bright * 0.008)
         low += body * np.exp(-np.maximum(up, 0) / (reach * 0.7)) + veil

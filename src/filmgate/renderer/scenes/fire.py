@@ -15,7 +15,7 @@ from filmgate.renderer.stage import Stage
 class Fire:
     """A fire in the dark, or a lake of lava."""
 
-    detail: ClassVar[float] = 0.6
+    detail: ClassVar[float] = 0.55
     sound: ClassVar[str] = "fire"
 
     def __init__(self, stage: Stage) -> None:
@@ -36,6 +36,7 @@ class Fire:
         if tints:
             stops = [tinted(stop, tints[0], 0.75) for stop in stops]
         self._ramp = table(stops, 1024)
+        self._soft = stage.coarse(3)
         count = 150
         self._sparks = rng.random((4, count)).astype(np.float32)
 
@@ -52,7 +53,12 @@ class Fire:
         stage, view, s, time = self._stage, moment.view, self._shift, moment.time
         bottom = stage.bottom
         zoom = np.float32(1 / view.zoom)
-        u = (stage.u + np.float32(view.x * 0.6)) * zoom
+        self._hearth(image, moment)
+        # A camp fire burns in the middle only; the rest of the frame has no flames to work out.
+        reach = stage.side if self._wide else 0.42 * view.zoom
+        left = int(np.clip(stage.column(-reach - view.x * 0.6), 0, stage.width))
+        right = int(np.clip(stage.column(reach - view.x * 0.6), left, stage.width))
+        u = (stage.u[:, left:right] + np.float32(view.x * 0.6)) * zoom
         up = (np.float32(bottom * 0.86) - stage.v + np.float32(view.y * 0.5)) * zoom
         rise = np.float32(time * 118)
         sway = sample(
@@ -73,34 +79,42 @@ class Fire:
             )
             body = 1.0 - (bent / narrow) ** 2 * np.float32(0.85) - np.maximum(up, 0) / tall * 0.85
             body *= smoothstep(-0.1, 0.02, up)
-        ragged = broad * 0.3 + tongue * 0.2 + lick * 0.08
-        heat = body * np.float32(0.95) + ragged * np.clip(0.35 + up * 2.6, 0.3, 1.3) - np.float32(0.1)
+        ragged = broad * 0.23 + tongue * 0.2 + lick * 0.08
+        heat = body * np.float32(0.95) + ragged * np.clip(0.35 + up * 2.6, 0.3, 1.3) + np.float32(0.04)
         heat = np.clip(heat, 0, 1.15)
         heat = heat * heat * (3 - 2 * np.minimum(heat, 1.2)) * 0.9
         index = (np.clip(heat, 0, 1) * 1023).astype(np.intp)
-        self._hearth(image, u, up, time)
         for channel in range(3):
-            image[channel] += self._ramp[channel].take(index, mode="clip") * np.float32(1.05)
+            image[channel, :, left:right] += self._ramp[channel].take(index, mode="clip") * np.float32(1.05)
 
-    def _hearth(self, image: Field, u: Field, up: Field, time: float) -> None:
+    def _hearth(self, image: Field, moment: Moment) -> None:
         """Paint the night around the fire and the logs it burns on."""
-        stage = self._stage
+        stage, view, soft, time = self._stage, moment.view, self._soft, moment.time
+        zoom = np.float32(1 / view.zoom)
         flicker = np.float32(0.85 + 0.09 * np.sin(time * 9.1) + 0.06 * np.sin(time * 15.7 + 1))
+        u = (soft.u + np.float32(view.x * 0.6)) * zoom
+        up = (np.float32(stage.bottom * 0.86) - soft.v + np.float32(view.y * 0.5)) * zoom
         near = np.exp(-(u * u * 5.5 + (up - 0.12) ** 2 * 4.5)) * np.float32(0.05) * flicker
         ground = 1 - smoothstep(-0.03, 0.03, up)
         grain = sample(self._fine, u * 300, up * 900)
-        floor = (
-            ground
-            * np.exp(-(u * u * 9 + np.minimum(up, 0) ** 2 * 30))
-            * np.clip(0.32 + grain * 0.08, 0, 1)
-            * flicker
-        )
-        warm = self._ramp[:, 560]
+        floor = ground * np.exp(-(u * u * 9 + np.minimum(up, 0) ** 2 * 30))
+        floor = floor * np.clip(0.32 + grain * 0.08, 0, 1) * flicker
+        near, floor = stage.enlarge(near), stage.enlarge(floor)
         night = stage.light.zenith * 0.25 + np.float32(0.0008)
         for channel in range(3):
-            image[channel] = night[channel] + near * warm[channel] + floor * self._ramp[channel, 430]
-        if self._wide:
-            return
+            image[channel] = near * self._ramp[channel, 560] + floor * self._ramp[channel, 430]
+            image[channel] += night[channel]
+        if not self._wide:
+            self._logs(image, moment, flicker)
+
+    def _logs(self, image: Field, moment: Moment, flicker: np.float32) -> None:
+        stage, view = self._stage, moment.view
+        zoom = np.float32(1 / view.zoom)
+        top = int(
+            np.clip(stage.row(stage.bottom * 0.86 + (view.y * 0.5 - 0.11) * view.zoom), 0, stage.height)
+        )
+        u = (stage.u + np.float32(view.x * 0.6)) * zoom
+        up = (np.float32(stage.bottom * 0.86) - stage.v[top:] + np.float32(view.y * 0.5)) * zoom
         for slant, lift in ((0.32, 0.0), (-0.36, 0.012), (0.04, -0.018)):
             along = u * np.float32(np.cos(slant)) + up * np.float32(np.sin(slant))
             away = (up - np.float32(lift)) * np.float32(np.cos(slant)) - u * np.float32(np.sin(slant))
@@ -111,7 +125,8 @@ class Fire:
             glow = crack * 0.5 * flicker + np.clip(round_ * 0.5 + 0.2, 0, 1) * 0.22
             for channel in range(3):
                 tone = self._ramp[channel, 160] * 0.25 + glow * self._ramp[channel, 520] * 0.6
-                image[channel] += (tone - image[channel]) * log
+                area = image[channel, top:]
+                area += (tone - area) * log
 
     def _flow(self, image: Field, moment: Moment) -> None:
         stage, view, s, time = self._stage, moment.view, self._shift, moment.time

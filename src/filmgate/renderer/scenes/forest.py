@@ -106,7 +106,7 @@ class Forest:
 class Snow:
     """Snowfields, white woods, falling flakes."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.66
     sound: ClassVar[str] = "wind"
 
     def __init__(self, stage: Stage) -> None:

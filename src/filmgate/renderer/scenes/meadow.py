@@ -132,7 +132,7 @@ class _Grass:
 class Meadow:
     """Hills, a line of trees, four depths of grass."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.66
     sound: ClassVar[str] = "wind"
 
     def __init__(self, stage: Stage) -> None:

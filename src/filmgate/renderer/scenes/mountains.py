@@ -7,13 +7,13 @@ from filmgate.renderer.noise import Field
 from filmgate.renderer.ridges import fade
 from filmgate.renderer.sky import Sky
 from filmgate.renderer.stage import Stage
-from filmgate.renderer.terrain import Massif, Shape, Trees
+from filmgate.renderer.terrain import Massif, Shape, Trees, saddle
 
 
 class Mountains:
     """Four ranges one behind the other, spruces in front."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.7
     sound: ClassVar[str] = "wind"
 
     def __init__(self, stage: Stage) -> None:
@@ -35,6 +35,7 @@ class Mountains:
             Shape(0.1 * tall, 0.66, 0.12, 0.0, 0.06, 0.35),
         )
         self._ranges = [Massif(stage, shape, horizon, side) for shape in shapes]
+        self._sky.move_sun(*saddle(stage, self._ranges[:2], side))
         self._feet = [horizon + 0.03, horizon + 0.05, horizon + 0.1, stage.bottom + 0.05]
         self._trees = [
             Trees(stage, 0.045, 0.8, stage.bottom * 0.86),

@@ -95,12 +95,12 @@ class Nebula:
             u * 1.3 + bend * 22 + np.float32(s[4]),
             v * 1.3 + gas * 12 + np.float32(s[5] - time * 0.6),
         )
-        body = smoothstep(-1.25, 2.6, gas + fine * 0.42 + bend * 0.25)
+        body = smoothstep(-1.45, 2.3, gas + fine * 0.42 + bend * 0.25)
         dust = smoothstep(-0.2, 1.5, fine * 0.8 + bend - gas * 0.35)
         ramp = stage.ramp
         size = ramp.shape[1] - 1
         tone = np.clip(body * (1.05 - 0.55 * dust), 0, 1)
-        first = (tone * size * 0.94).astype(np.intp)
+        first = (tone * size * 0.84).astype(np.intp)
         glow = body * body * np.clip(0.5 - 0.4 * bend, 0, 1) * (1 - dust * 0.6)
         other = ramp[:, ::-1][:, int(size * (0.35 + 0.2 * self._hue))][[2, 0, 1]]
         core = np.exp(-((stage.u * 1.6) ** 2 + (stage.v * 2.0) ** 2)) * tone

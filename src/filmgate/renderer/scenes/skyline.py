@@ -102,7 +102,7 @@ class _Row:
 class Skyline:
     """Three rows of towers, their lights doubled in the river, traffic along the quay."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.7
     sound: ClassVar[str] = "hum"
 
     def __init__(self, stage: Stage) -> None:

@@ -56,7 +56,7 @@ class _Front:
 class Street:
     """One-point perspective: fronts, wet asphalt, head lamps and tail lamps."""
 
-    detail: ClassVar[float] = 0.65
+    detail: ClassVar[float] = 0.6
     sound: ClassVar[str] = "hum"
 
     def __init__(self, stage: Stage) -> None:

@@ -11,7 +11,7 @@ from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.ridges import fade
 from filmgate.renderer.sky import Sky
 from filmgate.renderer.stage import Stage
-from filmgate.renderer.terrain import Massif, Shape, Trees
+from filmgate.renderer.terrain import Massif, Shape, Trees, saddle
 
 
 class Sea:
@@ -85,7 +85,7 @@ class Sea:
 class Lake:
     """Mountains and woods doubled in still water."""
 
-    detail: ClassVar[float] = 0.75
+    detail: ClassVar[float] = 0.7
     sound: ClassVar[str] = "wind"
 
     def __init__(self, stage: Stage) -> None:
@@ -104,6 +104,7 @@ class Lake:
             Massif(stage, Shape(0.25 * tall * size, 0.26, 0.24, snow * 0.8, -0.008, 0.9), horizon, side),
             Massif(stage, Shape(0.075 * tall, 0.42, 0.22, 0.0, 0.0, 0.4), horizon, side),
         ]
+        self._sky.move_sun(*saddle(stage, self._ranges, side))
         self._shore = Trees(stage, 0.032, 0.5, horizon + 0.004, 7)
         rough = 1.8 if told.mentions("river", "stream", "fluss") or told.weather & {"wind", "storm"} else 1.0
         self._mirror = Mirror(stage, horizon, rough)

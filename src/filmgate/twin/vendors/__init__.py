@@ -1,0 +1,1 @@
+"""Speak the vendors' wires, one file each."""
