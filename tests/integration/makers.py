@@ -1,10 +1,11 @@
 """Make videos, rows and films for the tests, and read back what the database says of them."""
 
 import asyncio
-import io
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import asyncpg
@@ -173,13 +174,17 @@ async def until(condition: Callable[[], Awaitable[object] | object], seconds: fl
 
 def film(seconds: float = 1.0, *, rate: int = 24) -> bytes:
     """Return a small film of moving stripes."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with NamedTemporaryFile(suffix=".mp4") as file:
+        _draw(file.name, round(seconds * rate), rate)
+        return Path(file.name).read_bytes()
+
+
+def _draw(path: str, frames: int, rate: int) -> None:
+    with av.open(path, "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        for number in range(round(seconds * rate)):
+        for number in range(frames):
             row = (np.arange(64) * 4 + number * 8) % 256
             picture = np.repeat(row.astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
-    return buffer.getvalue()

@@ -95,10 +95,10 @@ class Scripted:
         self.downloads += 1
         if isinstance(self.film, Exception):
             raise self.film
-        target.write_bytes(self.film[: len(self.film) // 2])
+        middle = len(self.film) // 2
+        await asyncio.to_thread(target.write_bytes, self.film[:middle])
         await asyncio.sleep(self.delay)
-        with target.open("ab") as file:
-            file.write(self.film[len(self.film) // 2 :])
+        await asyncio.to_thread(_append, target, self.film[middle:])
 
     async def cancel(self, job: ProviderJob) -> CancelOutcome:
         self.stopped.append(job.id)
@@ -111,6 +111,11 @@ class Scripted:
         self.forgotten.append(job.id)
         if self.forgetting:
             raise self.forgetting
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,10 @@ async def test_whoever_ends_makes_room_and_whoever_is_sent_does_not(
     await database.execute("UPDATE videos SET status = 'in_progress' WHERE admitted_at IS NOT NULL")
     assert await lanes.admit(LANE) == 0
     await database.execute(
-        "UPDATE videos SET status = 'cancelled' WHERE id = (SELECT min(id) FROM videos WHERE status = 'in_progress')"
+        """
+        UPDATE videos SET status = 'cancelled'
+        WHERE id = (SELECT min(id) FROM videos WHERE status = 'in_progress')
+        """
     )
     assert await lanes.admit(LANE) == 1
 

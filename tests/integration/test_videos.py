@@ -82,10 +82,14 @@ async def test_failing_in_a_transaction_that_rolls_back_changes_nothing(
     database: Database, videos: VideoRepository
 ) -> None:
     name = await put_video(database, VideoStatus.QUEUED)
-    with pytest.raises(RuntimeError):
+
+    async def fail_and_stumble() -> None:
         async with database.transaction() as session:
             assert await videos.fail(name, ERROR, session)
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail_and_stumble()
     assert (await row_of(database, name))["status"] == "queued"
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from filmgate.domain.errors import FieldProblem, InvalidRequest, UnknownModel
 from filmgate.domain.money import Money
 from filmgate.domain.routing import Capability, Route, Target
+from filmgate.domain.webhook import webhook_fault
 from filmgate.services.asked import AskedVideo
-from filmgate.services.routing import MAX_SEED, Fitted, RoutingService, webhook_fault
+from filmgate.services.routing import MAX_SEED, Fitted, RoutingService
 
 SIZES = (
     (1280, 720),

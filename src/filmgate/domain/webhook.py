@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from filmgate.domain.errors import BadSettings
 
@@ -17,6 +18,7 @@ PAUSES = tuple(
 )
 _PREFIX = "whsec_"
 _SHORTEST_SECRET = 24
+_MAX_URL = 2048
 
 
 class DeliveryState(StrEnum):
@@ -69,3 +71,22 @@ def sign(key: bytes, delivery_id: str, moment: datetime, body: bytes) -> Mapping
         "webhook-timestamp": stamp,
         "webhook-signature": f"v1,{signature}",
     }
+
+
+def webhook_fault(url: str) -> str | None:
+    """Return why an address cannot be a webhook's, or None where it can."""
+    if len(url) > _MAX_URL:
+        return f"The address has more than {_MAX_URL} characters."
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "This is no address."
+    if parts.scheme not in {"http", "https"}:
+        return "The address must begin with https:// or http://."
+    if not host or any(character.isspace() or not character.isprintable() for character in url):
+        return "The address names no server."
+    if parts.username is not None or parts.password is not None:
+        return "The address must not hold a user name or a password."
+    return None

@@ -28,6 +28,7 @@ from filmgate.infrastructure.storage import CHUNK, receive
 __all__ = [
     "Answer",
     "DownloadRefused",
+    "Film",
     "Outgoing",
     "Reader",
     "WireTrouble",
@@ -46,6 +47,7 @@ MAX_ANSWER_BYTES = 4 * 1024**2
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({401, 403, 404, 410})
+_LATER = frozenset({408, 425, 429})
 # Nobody may make us unpack more than was sent.
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
@@ -57,6 +59,20 @@ class Outgoing:
     url: str
     body: bytes
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """Where a finished film lies; ``headers`` are sent only to ``host``, and only where that is set.
+
+    ``own`` says that it lies on the very server whose address the operator gave, which may be a private
+    one; every other address is judged by the guard.
+    """
+
+    url: str
+    headers: Mapping[str, str] | None = None
+    host: str | None = None
+    own: bool = False
 
 
 class WireTrouble(Exception):
@@ -83,15 +99,18 @@ class _Phase:
         """Await the fence; a second connection for the same create must never write."""
         if self.fenced:
             raise OutcomeUnknown("the transport wanted to send a second time")
-        began = monotonic()
         try:
-            await self.fence()
-            if monotonic() - began > STALE_SECONDS:
-                raise Unavailable("the process was held up between intent and send")
+            await self._pass()
         except Exception as error:
             self.failure = error
             raise
         self.fenced = True
+
+    async def _pass(self) -> None:
+        began = monotonic()
+        await self.fence()
+        if monotonic() - began > STALE_SECONDS:
+            raise Unavailable("the process was held up between intent and send")
 
 
 class _FencedConnector(aiohttp.TCPConnector):
@@ -102,7 +121,10 @@ class _FencedConnector(aiohttp.TCPConnector):
         self._phase = phase
 
     async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Any:
         """Open the connection, then await the fence; nothing has been written yet."""
         connection = await super().connect(req, traces, timeout)
@@ -204,19 +226,17 @@ class _Door:
 
 @dataclass(frozen=True, slots=True)
 class _Fetch:
-    """One download: where its bytes go, and who is trusted with what."""
+    """One download: what is fetched, where its bytes go, and who judges the way."""
 
+    film: Film
     target: Path
     guard: AddressGuard
     limit: int
-    headers: Mapping[str, str]
-    keep_headers_on: str | None
-    trusted: str | None
 
     async def step(self, url: str) -> Received | str:
         """Fetch from one address; return what was written, or where it redirects to."""
         door = _Door(self.guard)
-        own = self.trusted is not None and origin_of(url) == self.trusted
+        own = self.film.own and origin_of(url) == origin_of(self.film.url)
         if not own:
             self._check(url)
         connector = aiohttp.TCPConnector(force_close=True, socket_factory=None if own else door.socket)
@@ -241,12 +261,14 @@ class _Fetch:
             raise DownloadRefused(f"{_host(url)} must not be called: {error}") from error
 
     def _headers(self, url: str) -> dict[str, str]:
-        return {**_AS_IT_IS, **self.headers} if _host(url) == self.keep_headers_on else _AS_IT_IS
+        if self.film.headers and _host(url) == self.film.host:
+            return {**_AS_IT_IS, **self.film.headers}
+        return _AS_IT_IS
 
     async def _take(self, url: str, response: aiohttp.ClientResponse) -> Received | str:
         if response.status in _REDIRECTS and "Location" in response.headers:
             return _redirected(url, response.headers["Location"])
-        if response.status >= 500 or response.status in {408, 425, 429}:
+        if response.status >= 500 or response.status in _LATER:
             raise WireTrouble(f"{_host(url)} answered {response.status}")
         if response.status != 200:
             raise DownloadRefused(f"{_host(url)} answered {response.status}", gone=response.status in _GONE)
@@ -257,23 +279,13 @@ class _Fetch:
         return received
 
 
-async def download(
-    url: str,
-    target: Path,
-    *,
-    guard: AddressGuard,
-    limit: int,
-    headers: Mapping[str, str] | None = None,
-    keep_headers_on: str | None = None,
-    trusted: str | None = None,
-) -> Received:
-    """Write the file at an address to ``target``, following few redirects, each of them checked.
+async def download(film: Film, target: Path, *, guard: AddressGuard, limit: int) -> Received:
+    """Write a film to ``target``, following few redirects, each of them checked.
 
-    ``headers`` (credentials) are sent only to the host ``keep_headers_on``. ``trusted`` is the origin
-    (``http://host:port``) that the operator has named, which the guard does not judge. Raises
-    DownloadRefused or WireTrouble; AssetTooLarge beyond ``limit`` bytes.
+    Raises DownloadRefused or WireTrouble; AssetTooLarge beyond ``limit`` bytes.
     """
-    fetch = _Fetch(target, guard, limit, headers or {}, keep_headers_on, trusted)
+    fetch = _Fetch(film, target, guard, limit)
+    url = film.url
     for _ in range(MAX_REDIRECTS + 1):
         step = await fetch.step(url)
         if isinstance(step, Received):

@@ -224,7 +224,8 @@ async def release_held(database: Database) -> None:
         SET status = 'queued', execute_after = now(), updated = now(), queue_manager_id = NULL
         WHERE f.status = 'failed' AND NOT EXISTS (
             SELECT 1 FROM pgqueuer o
-            WHERE o.dedupe_key = f.dedupe_key AND o.id <> f.id AND o.status IN ('queued', 'picked'))
+            WHERE o.dedupe_key = f.dedupe_key AND o.id <> f.id
+              AND (o.status IN ('queued', 'picked') OR (o.status = 'failed' AND o.id < f.id)))
         """
     )
     if changed(tag):

@@ -5,11 +5,14 @@ do with money and time (one send, sorting what came back, guarded downloads) is 
 """
 
 import asyncio
+import base64
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from time import monotonic
+from typing import Any, Protocol, runtime_checkable
 
 from filmgate.domain.errors import OutcomeUnknown, RefusalKind, Refused, Throttled
 from filmgate.domain.provider import (
@@ -23,39 +26,75 @@ from filmgate.domain.provider import (
     SendFence,
 )
 from filmgate.infrastructure.addresses import AddressGuard
+from filmgate.infrastructure.answers import code_of, first_detail, retry_after, said
 from filmgate.infrastructure.http import (
+    SEND_SECONDS,
     Answer,
     DownloadRefused,
+    Film,
     Outgoing,
     Reader,
     WireTrouble,
     download,
     send_once,
 )
+from filmgate.infrastructure.signatures import SignatureRefused
+
+__all__ = [
+    "Account",
+    "Answer",
+    "Film",
+    "Notice",
+    "Reader",
+    "SignatureRefused",
+    "TaskApi",
+    "Wire",
+    "code_of",
+    "data_url",
+    "first_detail",
+    "hook_url",
+    "refuse",
+    "retry_after",
+    "said",
+    "state_of",
+]
 
 MAX_FILM_BYTES = 2 * 1024**3
 # Answers to a create after which nothing exists at the vendor (providers' documentation, one by one).
 REFUSED_BEFORE_CREATION = frozenset({400, 401, 402, 403, 404, 405, 410, 413, 415, 422})
-_MAX_RETRY_AFTER = timedelta(hours=1)
+# A job that its vendor has not known for this long is lost; a shorter while may be a hiccup.
+MISSING_SECONDS = 300.0
+_KEYS_LIFE = timedelta(hours=24)
+_KEYS_REST = timedelta(minutes=5)
 _READS_AT_ONCE = 20
+_NOT_KNOWN = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a vendor: where it is, and what opens it."""
+    """One account at a vendor, or one server of the operator's: where it is, and what opens it.
+
+    ``name`` is the provider's name where one wire serves several, ``dialect`` how such a server speaks, and
+    ``fields`` how the inputs of models that the operator added are called.
+    """
 
     base_url: str
     key: str | None
     callback_url: str | None = None
+    name: str | None = None
+    dialect: str | None = None
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """Where a finished film lies; ``headers`` are sent only to ``host``, and only where that is set."""
+class Notice:
+    """What a signed callback proves: that something happened to a provider job, which is then asked for.
 
-    url: str
-    headers: Mapping[str, str] | None = None
-    host: str | None = None
+    ``delivery`` is the same whenever the same event is delivered again.
+    """
+
+    job_id: str
+    delivery: str
 
 
 class Wire(Protocol):
@@ -109,6 +148,43 @@ class Wire(Protocol):
         ...
 
 
+@runtime_checkable
+class CreateHeaders(Protocol):
+    """What a wire adds whose creates carry headers of their own, such as another content type."""
+
+    def create_headers(self, order: Order) -> Mapping[str, str]:
+        """Return headers for one create; they win over the usual ones."""
+        ...
+
+
+@runtime_checkable
+class OutcomeElsewhere(Protocol):
+    """What a wire adds whose finished jobs keep their outcome, and their film, at a second address."""
+
+    def outcome_url(self, answer: Answer, job: ProviderJob) -> str | None:
+        """Return where to read the outcome of a job that this answer says has ended, else None."""
+        ...
+
+    def outcome(self, answer: Answer, job: ProviderJob) -> Progress | None:
+        """Return how a job ended; None where the answer does not say."""
+        ...
+
+
+@runtime_checkable
+class Callbacks(Protocol):
+    """What a wire adds whose vendor signs its callbacks."""
+
+    async def callback_keys(self, reader: Reader) -> Sequence[bytes]:
+        """Ask the vendor for the keys that its callbacks are signed with."""
+        ...
+
+    def read_callback(
+        self, headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: datetime
+    ) -> Notice:
+        """Return what a callback proves; raise SignatureRefused where it proves nothing."""
+        ...
+
+
 class TaskApi:
     """A provider over one wire."""
 
@@ -120,6 +196,10 @@ class TaskApi:
         self._reader = Reader(wire.headers())
         self.name = wire.name
         self.quiet_seconds = wire.quiet_seconds
+        self.send_seconds = SEND_SECONDS
+        self.missing_seconds = MISSING_SECONDS
+        self._missing_since: dict[str, float] = {}
+        self._keys: tuple[datetime, Sequence[bytes]] | None = None
 
     def prepare(self, order: Order) -> bytes:
         """Return the exact bytes of the create."""
@@ -127,8 +207,10 @@ class TaskApi:
 
     async def submit(self, order: Order, body: bytes, fence: SendFence) -> str:
         """Send once and sort what comes back."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **self._wire.headers()}
-        return self._sorted(await send_once(Outgoing(self._wire.create_url(order), body, headers), fence))
+        own = self._wire.create_headers(order) if isinstance(self._wire, CreateHeaders) else {}
+        usual = {"Content-Type": "application/json", "Accept": "application/json"}
+        outgoing = Outgoing(self._wire.create_url(order), body, {**usual, **self._wire.headers(), **own})
+        return self._sorted(await send_once(outgoing, fence, seconds=self.send_seconds))
 
     def _sorted(self, answer: Answer) -> str:
         if answer.ok:
@@ -149,34 +231,55 @@ class TaskApi:
         async def read(job: ProviderJob) -> Progress | None:
             async with gate:
                 try:
-                    return self._wire.progress(await self._reader.get(self._wire.job_url(job)), job)
-                except WireTrouble:
+                    return await self._stand(job)
+                except (WireTrouble, *_ODD):
                     return None
 
         answers = await asyncio.gather(*(read(job) for job in jobs))
         return {job.id: answer for job, answer in zip(jobs, answers, strict=True) if answer is not None}
 
+    async def _stand(self, job: ProviderJob) -> Progress | None:
+        answer, ended = await self._last(job)
+        if ended and isinstance(self._wire, OutcomeElsewhere):
+            progress = self._wire.outcome(answer, job)
+        else:
+            progress = self._wire.progress(answer, job)
+        if progress is None and answer.status in _NOT_KNOWN:
+            return self._missing(job)
+        self._missing_since.pop(job.id, None)
+        return progress
+
+    async def _last(self, job: ProviderJob) -> tuple[Answer, bool]:
+        """Read a job, and its outcome where that lies elsewhere; say whether it is the outcome."""
+        answer = await self._reader.get(self._wire.job_url(job))
+        if isinstance(self._wire, OutcomeElsewhere):
+            url = self._wire.outcome_url(answer, job)
+            if url is not None:
+                return await self._reader.get(url), True
+        return answer, False
+
+    def _missing(self, job: ProviderJob) -> Progress | None:
+        """Give a job up only when its vendor has not known it for a while; it is not made again."""
+        since = self._missing_since.setdefault(job.id, monotonic())
+        if monotonic() - since < self.missing_seconds:
+            return None
+        del self._missing_since[job.id]
+        return Progress(JobState.FAILED, reason=f"{self.name} no longer knows this job.", code="job_lost")
+
     async def find_lost(self, order: Order, sent_at: datetime) -> Lookup:
         """Look for a job whose answer was lost; trouble on the way proves nothing."""
         try:
             return await self._wire.find_lost(self._reader, order, sent_at)
-        except (WireTrouble, ValueError):
+        except (WireTrouble, *_ODD):
             return CannotTell()
 
     async def download(self, job: ProviderJob, target: Path) -> None:
         """Read the job once more for a fresh link, and fetch the film."""
-        answer = await self._reader.get(self._wire.job_url(job))
+        answer, _ = await self._last(job)
         film = self._wire.film(answer, job)
         if film is None:
             raise DownloadRefused(f"{self.name} does not say where the film of job {job.id} lies")
-        await download(
-            film.url,
-            target,
-            guard=self._guard,
-            limit=MAX_FILM_BYTES,
-            headers=film.headers,
-            keep_headers_on=film.host,
-        )
+        await download(film, target, guard=self._guard, limit=MAX_FILM_BYTES)
 
     async def cancel(self, job: ProviderJob) -> CancelOutcome:
         """Ask the vendor to stop."""
@@ -188,45 +291,59 @@ class TaskApi:
     async def forget(self, job: ProviderJob) -> None:
         """Leave the vendor's copy to expire by itself."""
 
+    async def notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notice:
+        """Return what a callback proves; raise SignatureRefused, or WireTrouble where no keys can be had."""
+        if not isinstance(self._wire, Callbacks):
+            raise SignatureRefused(f"{self.name} does not sign callbacks")
+        asked_at, keys = await self._callback_keys(self._wire, now)
+        try:
+            return self._wire.read_callback(headers, body, keys, now)
+        except SignatureRefused:
+            # The vendor may have exchanged its keys; forgeries must not make us ask all the time.
+            if now - asked_at < _KEYS_REST:
+                raise
+        self._keys = None
+        _, keys = await self._callback_keys(self._wire, now)
+        return self._wire.read_callback(headers, body, keys, now)
+
+    async def _callback_keys(self, wire: Callbacks, now: datetime) -> tuple[datetime, Sequence[bytes]]:
+        if self._keys is None or now - self._keys[0] > _KEYS_LIFE:
+            self._keys = now, await wire.callback_keys(self._reader)
+        return self._keys
+
     async def close(self) -> None:
         """Close the connections."""
         await self._reader.close()
 
 
-def said(answer: Answer) -> str | None:
-    """Return the human sentence in an error body, wherever vendors put it."""
-    body = answer.mapping()
-    error = body.get("error", body)
-    if isinstance(error, str):
-        return error[:500]
-    if isinstance(error, dict):
-        for name in ("message", "detail", "title", "msg"):
-            text = error.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
-            if isinstance(text, str) and text:
-                return text[:500]
-    return None
+# What pure functions raise over an answer of an odd shape: it says nothing then.
+_ODD = (ValueError, TypeError, LookupError, AttributeError)
+
+_IMAGE_TYPES: Mapping[str, bytes] = {
+    "image/png": rb"\x89PNG\r\n\x1a\n",
+    "image/jpeg": rb"\xff\xd8\xff",
+    "image/webp": rb"(?s:RIFF.{4}WEBP)",
+}
 
 
-def code_of(answer: Answer) -> str:
-    """Return the machine's word in an error body, empty where there is none."""
-    body = answer.mapping()
-    error = body.get("error")
-    inner: Any = error if isinstance(error, dict) else body
-    for name in ("code", "type"):
-        word = inner.get(name)
-        if isinstance(word, str) and word:
-            return word
-    return ""
+def image_type(data: bytes) -> str:
+    """Return the media type of an image, told by its first bytes."""
+    for name, magic in _IMAGE_TYPES.items():
+        if re.match(magic, data):
+            return name
+    raise Refused(RefusalKind.IMAGE, "The image is neither PNG, JPEG nor WebP.")
 
 
-def retry_after(answer: Answer) -> timedelta | None:
-    """Return how long the vendor asked to wait, an hour at most; None where it gave no figure."""
-    text = answer.headers.get("Retry-After", "")
-    try:
-        wait = timedelta(seconds=float(text))
-    except (ValueError, OverflowError):
+def data_url(data: bytes) -> str:
+    """Return an image as a ``data:`` URL."""
+    return f"data:{image_type(data)};base64,{base64.b64encode(data).decode()}"
+
+
+def hook_url(account: Account, provider: str, order: Order) -> str | None:
+    """Return where a vendor is to call back about an order; None where filmgate cannot be called."""
+    if account.callback_url is None:
         return None
-    return min(max(wait, timedelta(0)), _MAX_RETRY_AFTER)
+    return f"{account.callback_url.rstrip('/')}/hooks/{provider}/{order.reference}"
 
 
 REFUSALS_BY_STATUS: Mapping[int, RefusalKind] = {

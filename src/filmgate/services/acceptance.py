@@ -119,6 +119,7 @@ def _as_asked(asked: AskedVideo) -> dict[str, Any]:
         "seed": asked.seed,
         "audio": asked.audio,
         "negativePrompt": asked.negative_prompt,
+        "strict": asked.strict or None,
     }
     return {name: value for name, value in wrote.items() if value is not None}
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from filmgate.domain.money import Money
 from filmgate.domain.video import Video, VideoFilter
 
 __all__ = ["AskedVideo", "Cancelled", "Content", "Page", "VideoFilter"]
@@ -32,6 +33,7 @@ class AskedVideo:
     input_reference: str | None = None
     strict: bool = False
     priority: int = 0
+    max_cost: Money | None = None
     webhook_url: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 

@@ -11,11 +11,11 @@ from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
 from filmgate.domain.money import FREE
 from filmgate.domain.video import VideoStatus
+from filmgate.domain.webhook import webhook_fault
 from filmgate.repositories.batches import BatchRepository
 from filmgate.services.acceptance import Acceptance
 from filmgate.services.asked import AskedVideo, Page
 from filmgate.services.commit import commit_surely
-from filmgate.services.routing import webhook_fault
 from filmgate.services.videos import VideoService
 
 _STOPS_AT_ONCE = 10
