@@ -59,7 +59,7 @@ HEAD = (
 def play(number: int, size: int, chance: random.Random, folder: Path) -> Round:
     """Play one round: a batch, a kill, a restart, and the count."""
     world = World(folder)
-    moment = chance.uniform(0.0, size * 0.42)
+    moment = chance.uniform(0.0, size * 0.5)
     everything = number % 2 == 0
     try:
         server = world.serve()

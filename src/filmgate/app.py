@@ -53,11 +53,13 @@ from filmgate.services.batches import BatchService
 from filmgate.services.catalog import CatalogService
 from filmgate.services.collecting import CollectingService
 from filmgate.services.engine import EngineService, Verbs
+from filmgate.services.fallback import FallbackService
 from filmgate.services.forecast import Forecast
-from filmgate.services.generation import GenerationService
+from filmgate.services.generation import GenerationService, Sender
 from filmgate.services.health import HealthService
 from filmgate.services.keys import KeyService
 from filmgate.services.links import LinkService
+from filmgate.services.pacing import PacingService
 from filmgate.services.reconciliation import ReconciliationService
 from filmgate.services.routing import RoutingService
 from filmgate.services.upkeep import UpkeepService
@@ -164,17 +166,21 @@ async def open_projector() -> AsyncGenerator[Callable[[Path], Awaitable[float]],
 
 @asynccontextmanager
 async def open_gate(
-    settings: Settings, *, work: bool, providers: Mapping[str, Provider] | None = None
+    settings: Settings,
+    *,
+    work: bool,
+    providers: Mapping[str, Provider] | None = None,
+    media: Media | None = None,
 ) -> AsyncGenerator[Gate, None]:
     """Bring everything up in order, and take it down in reverse.
 
     With ``work`` the process also carries out the background steps. ``providers`` stands in for the table
-    of providers, which benchmarks use.
+    of providers, and ``media`` for what looks into films, which benchmarks use.
     """
     began = monotonic()
     async with AsyncExitStack() as stack:
         database, schema = await stack.enter_async_context(open_database(settings))
-        parts = _Parts(settings, database, schema, stack)
+        parts = _Parts(settings, database, schema, stack, media)
         table = providers or parts.providers(work=work)
         gate = await parts.gate(table, work=work, began=began)
         _log.info("gate_open", seconds=round(gate.seconds, 2), work=work, schema=schema)
@@ -184,11 +190,19 @@ async def open_gate(
 class _Parts:
     """Build the parts of one gate, each once."""
 
-    def __init__(self, settings: Settings, database: Database, schema: int, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        schema: int,
+        stack: AsyncExitStack,
+        media: Media | None = None,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._schema = schema
         self._stack = stack
+        self._media = media
         self._slots = _cores()
         self._worker_id = new_id("worker")
         self._store = LocalStore(settings.data / "assets")
@@ -220,7 +234,7 @@ class _Parts:
         services = self._services(routing, table, keys, installation)
         self._loop(_REFRESH_SECONDS, self._forecast.refresh)
         self._loop(_USE_SECONDS, keys.record_use)
-        worker = self._start_worker(table, installation) if work else None
+        worker = self._start_worker(table, installation, routing) if work else None
         for name in self._settings.unused:
             _log.warning("setting_without_effect", name=name, reason="no part of this release reads it")
         return Gate(self._settings, services, self._database, worker, api_key, monotonic() - began)
@@ -246,15 +260,18 @@ class _Parts:
             links=LinkService(installation.link_secret),
         )
 
-    def _start_worker(self, table: Mapping[str, Provider], installation: Installation) -> Worker:
-        media = media_pool(1)
-        self._stack.push_async_callback(media.close)
+    def _start_worker(
+        self, table: Mapping[str, Provider], installation: Installation, routing: RoutingService
+    ) -> Worker:
         common = (self._videos, self._attempts, table)
+        fallback = FallbackService(routing, self._videos)
         verbs = Verbs(
             admission=AdmissionService(self._lanes),
-            generation=GenerationService(*common, self._worker_id, self._ring),
+            generation=GenerationService(
+                *common, Sender(self._worker_id, self._ring), fallback, PacingService(self._lanes)
+            ),
             watching=WatchingService(*common, self._ring),
-            collecting=CollectingService(*common, Media(media), self._store, self._ring),
+            collecting=CollectingService(*common, self._media or self._open_media(), self._store, self._ring),
             reconciliation=ReconciliationService(*common, self._ring),
             webhooks=self._webhooks(installation),
             upkeep=UpkeepService(self._videos, self._attempts, self._workers, self._store),
@@ -288,6 +305,11 @@ class _Parts:
             Callouts(guard),
             webhook_key(installation) if secret is None else read_secret(secret),
         )
+
+    def _open_media(self) -> Media:
+        pool = media_pool(1)
+        self._stack.push_async_callback(pool.close)
+        return Media(pool)
 
     def _ring(self) -> None:
         """Wake this process's own worker."""

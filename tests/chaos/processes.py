@@ -1,8 +1,9 @@
-"""Start, hit and search real processes: each world is a folder, and whatever runs for it can be found by it."""
+"""Start, hit and search real processes: each world is a folder, by which whatever runs for it is found."""
 
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,8 @@ T = TypeVar("T")
 KEY = "key-of-the-chaos-tests"
 LIVE = ("sending", "accepted", "succeeded", "unknown", "parked")
 READY_SECONDS = 30
+# Long enough to be hit in the middle.
+LONG_FILM = 20
 _TICK = 0.05
 _GONE_SECONDS = 15
 
@@ -36,6 +40,11 @@ def film(prompt: str = "rain over a harbour", seconds: float = 1) -> dict[str, A
     """Return the cheapest order there is."""
     size = {"resolution": "360x360", "audio": False}
     return {"model": "procedural-1", "prompt": prompt, "duration": seconds, **size}
+
+
+def note(text: str) -> None:
+    """Leave a figure or a seed in the report of a test that fails; ``-o log_cli=true`` shows it always."""
+    logging.getLogger("chaos").warning(text)
 
 
 def until(condition: Callable[[], T], seconds: float, what: str) -> T:
@@ -141,7 +150,7 @@ class World:
         self.root = root.resolve()
         self.data = self.root / "data"
         self.database_url: str | None = None
-        self._members: list[Member] = []
+        self.members: list[Member] = []
         # Whoever runs as another user must be able to pass through.
         for folder in (self.root, *self.root.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o711)
@@ -162,7 +171,7 @@ class World:
 
     def start(self, verb: str, *arguments: str, **extra: str) -> Member:
         """Start a process and return it at once."""
-        log = self.root / f"{len(self._members):02d}-{verb}.log"
+        log = self.root / f"{len(self.members):02d}-{verb}.log"
         if self.database_url is not None:
             extra["DATABASE_URL"] = self.database_url
         with log.open("wb") as stream:
@@ -176,7 +185,7 @@ class World:
                 start_new_session=True,
             )
         member = Member(process, log)
-        self._members.append(member)
+        self.members.append(member)
         return member
 
     def settle(self, lanes: int) -> None:
@@ -201,7 +210,9 @@ class World:
             finally:
                 await connection.close(timeout=5)
 
-        return asyncio.run(fetch())
+        # In a thread, for there may be an event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, fetch()).result()
 
     def value(self, sql: str, *values: object) -> Any:
         """Look up one value."""
@@ -210,6 +221,12 @@ class World:
     def rendering(self) -> bool:
         """Tell whether a film is being drawn."""
         return bool(self.value("SELECT count(*) FROM renders WHERE state = 'processing'"))
+
+    def drawing(self) -> bool:
+        """Tell whether a film is half drawn."""
+        return bool(
+            self.value("SELECT count(*) FROM renders WHERE state = 'processing' AND frames_done > frames / 4")
+        )
 
     def processes(self) -> list[psutil.Process]:
         """Return every living process of this world, whoever started it and whatever session it is in."""
@@ -226,7 +243,7 @@ class World:
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
-        for member in self._members:
+        for member in self.members:
             member.process.wait(10)
         until(lambda: not self.processes(), _GONE_SECONDS, "the killed processes to be gone")
 
@@ -263,7 +280,7 @@ class World:
 
     def close(self) -> list[str]:
         """End everything, and return what was still there although it should have been gone."""
-        for member in self._members:
+        for member in self.members:
             if member.process.poll() is None:
                 member.kill()
         deadline = time.monotonic() + _GONE_SECONDS

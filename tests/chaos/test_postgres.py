@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.chaos.processes import Answer, Member, World, until
+from tests.chaos.processes import Answer, Member, World, note, until
 
 RECOVERY_SECONDS = 10
 
@@ -78,10 +78,10 @@ def test_postgres_may_be_lost_in_the_middle_of_a_batch(world: World, how: str) -
     assert all("retry-after" in answer.headers for _, answer in hammer.answers if answer.status == 503)
     there = {row["id"] for row in world.rows("SELECT id FROM videos")}
     assert set(hammer.accepted) | set(ids) <= there
-    print(f"{how}: {len(hammer.accepted)} accepted, {len(hammer.answers)} answers, back after {took:.2f} s")
+    note(f"{how}: {len(hammer.accepted)} accepted, {len(hammer.answers)} answers, back after {took:.2f} s")
     cancel_all(server, hammer.accepted)
     until(lambda: server.finished(batch_id), 60, "the batch to finish")
-    print(f"batch finished {time.monotonic() - back:.1f} s after PostgreSQL was back")
+    note(f"batch finished {time.monotonic() - back:.1f} s after PostgreSQL was back")
     tally = world.settled_tally(ids)
     assert tally.clean, tally
     assert "step_failed" not in server.said()
@@ -107,13 +107,13 @@ def test_an_idle_worker_is_as_quick_as_before_once_postgres_is_back(world: World
     second = server.create()
     until(lambda: server.ask("GET", f"/api/v1/videos/{second}").body["status"] == "completed", 20, "a film")
     took = time.monotonic() - back
-    print(f"a film {took:.1f} s after PostgreSQL was back")
+    note(f"a film {took:.1f} s after PostgreSQL was back")
     assert took < RECOVERY_SECONDS
     # Woken, not looking round now and then: what it waits for costs it no seconds.
     begun = time.monotonic()
     third = server.create()
     until(lambda: server.ask("GET", f"/api/v1/videos/{third}").body["status"] == "completed", 20, "a film")
-    print(f"the next film took {time.monotonic() - begun:.1f} s")
+    note(f"the next film took {time.monotonic() - begun:.1f} s")
     assert time.monotonic() - begun < 5
 
 

@@ -26,8 +26,11 @@ from filmgate.repositories.videos import VideoRepository
 from filmgate.repositories.workers import WorkerRepository
 from filmgate.services.admission import AdmissionService
 from filmgate.services.collecting import CollectingService
-from filmgate.services.generation import GenerationService
+from filmgate.services.fallback import FallbackService
+from filmgate.services.generation import GenerationService, Sender
+from filmgate.services.pacing import PacingService
 from filmgate.services.reconciliation import ReconciliationService
+from filmgate.services.routing import RoutingService
 from filmgate.services.upkeep import UpkeepService
 from filmgate.services.watching import WatchingService
 
@@ -159,7 +162,12 @@ async def open_works(database: Database, folder: Path) -> AsyncGenerator[Works, 
             attempts,
             lanes,
             AdmissionService(lanes),
-            GenerationService(*common, "worker_1", wake),
+            GenerationService(
+                *common,
+                Sender("worker_1", wake),
+                FallbackService(RoutingService({}, "none"), videos),
+                PacingService(lanes),
+            ),
             WatchingService(*common, wake),
             CollectingService(*common, Media(pool), store, wake),
             ReconciliationService(*common, wake),

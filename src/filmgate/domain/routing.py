@@ -43,10 +43,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The limits of one provider account."""
+    """The limits of one provider account: videos at once, and sends a minute where that is limited."""
 
     name: str
     max_in_flight: int
+    per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

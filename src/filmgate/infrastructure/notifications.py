@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import structlog
 
 from filmgate.domain.errors import DatabaseUnavailable
@@ -12,6 +13,8 @@ from filmgate.infrastructure.database import Database
 
 _log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 0.5
+# A connection may be lost while it begins to listen, too.
+_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Notifications:
@@ -39,8 +42,8 @@ class Notifications:
                 await connection.add_listener(channel, _relay(callback))
                 callback()
             await lost.wait()
-        except OSError as error:
-            raise DatabaseUnavailable(str(error)) from error
+        except _LOST as error:
+            raise DatabaseUnavailable(str(error) or type(error).__name__) from error
         finally:
             with suppress(Exception):
                 await connection.close(timeout=1)

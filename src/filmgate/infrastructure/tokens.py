@@ -1,4 +1,4 @@
-"""Check JSON Web Tokens that others have signed with RS256.
+"""Check what others have signed under keys that they publish as JSON Web Keys.
 
 That needs public values only, so how long it takes gives nothing away.
 """
@@ -6,18 +6,63 @@ That needs public values only, so how long it takes gives nothing away.
 import base64
 import binascii
 import hashlib
+import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from filmgate.infrastructure.answers import mapping
-from filmgate.infrastructure.signatures import TOLERANCE, SignatureRefused
+from filmgate.infrastructure.answers import listing, mapping
+from filmgate.infrastructure.signatures import TOLERANCE, SignatureRefused, check_age, ed25519_holds, header
 
 # What PKCS #1 writes before a SHA-256 digest.
 _SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
 _SHORTEST_MODULUS = 256
+# A header may carry several signatures while keys change; more than this nobody sends honestly.
+_MAX_SIGNATURES = 5
+
+
+def check_published(
+    headers: Mapping[str, str], body: bytes, documents: Iterable[bytes], now: datetime, audience: str | None
+) -> None:
+    """Check a callback with the headers of Standard Webhooks, signed under published keys.
+
+    Its signature is either Ed25519 (``v1a``) over id, time and body, or a token (RS256) that covers only
+    its own claims and is meant for an address that begins with ``audience``. ``documents`` are sets of JSON
+    Web Keys. Raises SignatureRefused.
+    """
+    delivery, sent = header(headers, "webhook-id"), header(headers, "webhook-timestamp")
+    check_age(sent, now)
+    signature = header(headers, "webhook-signature")
+    keys = [mapping(key) for text in documents for key in listing(_decoded(text).get("keys"))]
+    if signature.count(".") == 2:
+        _check_audience(check_token(signature, keys, now).get("aud"), audience)
+        return
+    signed = f"{delivery}.{sent}.".encode() + body
+    given = [entry.removeprefix("v1a,") for entry in signature.split() if entry.startswith("v1a,")]
+    public = [from_base64url(str(key.get("x", ""))) for key in keys if key.get("crv") == "Ed25519"]
+    for text in given[:_MAX_SIGNATURES]:
+        if any(ed25519_holds(key, from_base64url(text), signed) for key in public):
+            return
+    raise SignatureRefused("the signature is wrong")
+
+
+def seal_of(text: str, key: str | None) -> str:
+    """Return what proves, when it comes back, that a text was written by the owner of a key."""
+    return hmac.new((key or "").encode(), b"filmgate:" + text.encode(), hashlib.sha256).hexdigest()
+
+
+def check_seal(seal: object, text: object, key: str | None) -> None:
+    """Raise SignatureRefused unless a seal is that of a text; without a key nothing is."""
+    if not key or not hmac.compare_digest(seal_of(str(text), key).encode(), str(seal).encode()):
+        raise SignatureRefused("the callback was not asked for by us")
+
+
+def _check_audience(audience: object, ours: str | None) -> None:
+    named = listing(audience) or [audience]
+    if ours is None or not any(isinstance(name, str) and name.startswith(ours) for name in named):
+        raise SignatureRefused("the token is meant for somebody else")
 
 
 def check_token(token: str, keys: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
@@ -61,10 +106,14 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
 
 
 def _object(text: str) -> dict[str, Any]:
+    return _decoded(from_base64url(text))
+
+
+def _decoded(text: bytes) -> dict[str, Any]:
     try:
-        return mapping(msgspec.json.decode(from_base64url(text)))
+        return mapping(msgspec.json.decode(text))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise SignatureRefused("this is no token") from None
+        return {}
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:

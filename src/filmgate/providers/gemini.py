@@ -6,9 +6,6 @@ callback that carries our reference, where one is set up.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -31,9 +28,9 @@ from filmgate.domain.provider import (
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.answers import MAX_RETRY_AFTER, listing, mapping
 from filmgate.infrastructure.http import DownloadRefused, WireTrouble, download
-from filmgate.infrastructure.signatures import SignatureRefused, check_age, ed25519_holds, header
+from filmgate.infrastructure.signatures import SignatureRefused, header
 from filmgate.infrastructure.storage import receive
-from filmgate.infrastructure.tokens import check_token, from_base64url
+from filmgate.infrastructure.tokens import check_published, check_seal, from_base64url, seal_of
 from filmgate.providers.task_api import (
     MAX_FILM_BYTES,
     Account,
@@ -42,15 +39,14 @@ from filmgate.providers.task_api import (
     Notice,
     Reader,
     TaskApi,
+    data_url,
     hook_url,
-    image_type,
     retry_after,
     said,
     state_of,
 )
 
 BASE_URL = "https://generativelanguage.googleapis.com"
-_VERSION = "v1beta"
 # By size: the ratio and the resolution to ask for.
 _SIZES: Mapping[tuple[int, int], tuple[str, str]] = {
     (640, 360): ("16:9", "360p"),
@@ -86,7 +82,6 @@ _FILE = re.compile(r"/v1(?:beta)?/files/([\w-]+)(?::download)?$")
 _DELAY = re.compile(r"^(\d+(?:\.\d+)?)s$")
 _FILE_PAUSE_SECONDS = 2.0
 _FILE_LOOKS = 30
-_MAX_SIGNATURES = 5
 
 
 def connect(account: Account, guard: AddressGuard) -> "Gemini":
@@ -102,7 +97,8 @@ class GeminiWire:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._base = (account.base_url or BASE_URL).rstrip("/")
+        self._host = (account.base_url or BASE_URL).rstrip("/").removesuffix("/v1beta")
+        self._base = f"{self._host}/v1beta"
         # Jobs whose last read was answered with 400; a second one in a row is their end.
         self._doubted: set[str] = set()
 
@@ -111,21 +107,23 @@ class GeminiWire:
         return {"x-goog-api-key": self._account.key or ""}
 
     def create(self, order: Order) -> bytes:
-        """Return an interaction in the background, its film to be fetched from an address."""
-        request = order.request
-        shape = _SIZES.get((request.width, request.height))
+        """Return an interaction in the background, whose film is to be fetched from an address."""
+        asked = order.request
+        shape = _SIZES.get((asked.width, asked.height))
         if shape is None:
-            raise Refused(RefusalKind.REQUEST, f"Gemini makes no film of {request.size}.")
-        parts = [*_image_parts(order), {"type": "text", "text": request.prompt}]
+            raise Refused(RefusalKind.REQUEST, f"Gemini makes no films of {asked.size}.")
+        if asked.input_reference is not None and order.image is None:
+            raise Refused(RefusalKind.IMAGE, "The image did not come with the order.")
+        text = {"type": "text", "text": asked.prompt}
         body: dict[str, Any] = {
             "model": order.model,
-            "input": [{"type": "user_input", "content": parts}],
+            "input": [{"type": "user_input", "content": [*_image_parts(order.image), text]}],
             "response_modalities": ["video"],
             "response_format": {
                 "type": "video",
                 "aspect_ratio": shape[0],
                 "resolution": shape[1],
-                "duration": f"{request.seconds:g}s",
+                "duration": f"{asked.seconds:g}s",
                 "delivery": "uri",
             },
             "generation_config": {
@@ -134,30 +132,24 @@ class GeminiWire:
             "background": True,
             "store": True,
         }
-        if self._account.callback_url is not None:
-            body["webhook_config"] = self._webhook(self._account.callback_url, order.reference)
+        hook = hook_url(self._account, self.name, order)
+        if hook is not None:
+            metadata = {"reference": order.reference, "seal": seal_of(order.reference, self._account.key)}
+            body["webhook_config"] = {"uris": [hook], "user_metadata": metadata}
         return msgspec.json.encode(body)
-
-    def _webhook(self, callback_url: str, reference: str) -> dict[str, Any]:
-        seal = seal_of(reference, self._account.key or "")
-        return {
-            "uris": [f"{callback_url.rstrip('/')}/{reference}"],
-            "user_metadata": {"reference": reference, "seal": seal},
-        }
 
     def create_url(self, order: Order) -> str:
         """Return where interactions are made."""
-        return f"{self._base}/{_VERSION}/interactions"
+        return f"{self._base}/interactions"
 
     def created(self, answer: Mapping[str, Any]) -> str | None:
         """Return the interaction's id."""
         return _text(answer.get("id"))
 
     def refusal(self, answer: Answer) -> Refused:
-        """Sort a refusal by Google's status word, or the reason in its details."""
+        """Sort a refusal by Google's status word, or by the reason in its details."""
         message = said(answer) or f"Gemini refused with status {answer.status}."
-        words = _error_words(answer)
-        kind = next((_REFUSALS[word] for word in words if word in _REFUSALS), None)
+        kind = next((_REFUSALS[word] for word in _error_words(answer) if word in _REFUSALS), None)
         if kind is None and answer.status in {401, 403}:
             kind = RefusalKind.KEY
         if kind is None and answer.status == 400 and _TURNED_DOWN.search(message):
@@ -166,24 +158,20 @@ class GeminiWire:
 
     def job_url(self, job: ProviderJob) -> str:
         """Return where an interaction is read."""
-        return f"{self._base}/{_VERSION}/interactions/{job.id}"
+        return f"{self._base}/interactions/{job.id}"
 
     def progress(self, answer: Answer, job: ProviderJob) -> Progress | None:
         """Return how an interaction stands; it gives no percentage and no price."""
         if answer.status == 400 and said(answer) is not None:
             return self._complained(answer, job)
         self._doubted.discard(job.id)
-        if answer.status == 404 and datetime.now(UTC) - job.accepted_at > _SETTLING:
-            return Progress(JobState.FAILED, reason="Gemini no longer knows the interaction.")
         if not answer.ok:
             return None
         body = answer.mapping()
         state = state_of(body.get("status"), _STATES)
         if state is JobState.SUCCEEDED and video_part(body) is None:
             return _withheld(body)
-        if state is JobState.FAILED:
-            return _failed(body, answer)
-        return Progress(state)
+        return _failed(body, answer) if state is JobState.FAILED else Progress(state)
 
     def _complained(self, answer: Answer, job: ProviderJob) -> Progress | None:
         """Take the second 400 in a row for the end: that is how some failures are told."""
@@ -201,12 +189,8 @@ class GeminiWire:
         file_id = file_of(uri)
         if file_id is None:
             return Film(uri)
-        address = f"{self._base}/{_VERSION}/files/{file_id}:download?alt=media"
-        return Film(address, self.headers(), urlsplit(self._base).netloc)
-
-    def file_url(self, file_id: str) -> str:
-        """Return where the state of a file is read."""
-        return f"{self._base}/{_VERSION}/files/{file_id}"
+        address = f"{self._base}/files/{file_id}:download?alt=media"
+        return Film(address, self.headers(), urlsplit(self._base).netloc, own=True)
 
     def cancel_call(self, job: ProviderJob) -> tuple[str, str] | None:
         """Return the call that stops an interaction."""
@@ -220,80 +204,84 @@ class GeminiWire:
         """Say that interactions cannot be looked for."""
         return CannotTell()
 
+    async def callback_keys(self, reader: Reader) -> Sequence[bytes]:
+        """Read the keys that Google publishes for callbacks, as one document."""
+        answer = await reader.get(f"{self._host}/.well-known/jwks.json")
+        if not answer.ok:
+            raise WireTrouble(f"Google's keys cannot be read: {answer.status}")
+        return (answer.body,)
+
+    def read_callback(
+        self, headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: datetime
+    ) -> Notice:
+        """Return what a callback proves."""
+        return verify_webhook(headers, body, keys, now, self._account)
+
 
 class Gemini(TaskApi):
     """Gemini Omni as a provider."""
 
-    def __init__(self, wire: GeminiWire, guard: AddressGuard) -> None:
-        super().__init__(wire, guard)
-        self._gemini = wire
-
     def _sorted(self, answer: Answer) -> str:
         """Take the delay of a 429 from its body, where Google puts it."""
         if answer.status == 429:
-            raise Throttled(said(answer) or "Gemini asked to come back later", delay_of(answer))
+            raise Throttled(said(answer) or "Gemini asked to come back later.", delay_of(answer))
         return super()._sorted(answer)
 
     async def download(self, job: ProviderJob, target: Path) -> None:
         """Fetch the film once its file is ready, or take it out of the interaction itself."""
-        answer = await self._reader.get(self._gemini.job_url(job))
-        part = video_part(answer.mapping()) or {}
-        film = self._gemini.film(answer, job)
+        answer = await self._reader.get(self._wire.job_url(job))
+        film = self._wire.film(answer, job)
         if film is not None:
-            await self._until_ready(file_of(str(part.get("uri"))))
-            await download(
-                film.url,
-                target,
-                guard=self._guard,
-                limit=MAX_FILM_BYTES,
-                headers=film.headers,
-                keep_headers_on=film.host,
-            )
+            if film.own:
+                await self._until_ready(film.url.rpartition(":download")[0])
+            await download(film, target, guard=self._guard, limit=MAX_FILM_BYTES)
             return
-        data = from_base64(str(part.get("data") or ""))
+        data = from_base64url(str((video_part(answer.mapping()) or {}).get("data") or ""))
         if not data:
             raise DownloadRefused(f"gemini does not say where the film of job {job.id} lies")
         await receive(_whole(data), target, MAX_FILM_BYTES)
 
-    async def _until_ready(self, file_id: str | None) -> None:
+    async def _until_ready(self, file_url: str) -> None:
         """Wait while Google still works on a file; one that failed will never come."""
-        for _ in range(_FILE_LOOKS if file_id else 0):
-            answer = await self._reader.get(self._gemini.file_url(file_id or ""))
+        for _ in range(_FILE_LOOKS):
+            answer = await self._reader.get(file_url)
             state = answer.mapping().get("state") if answer.ok else None
             if state == "FAILED":
                 raise DownloadRefused("gemini could not finish the film's file")
             if state != "PROCESSING":
                 return
             await asyncio.sleep(_FILE_PAUSE_SECONDS)
-        if file_id:
-            raise WireTrouble("gemini is still working on the film's file")
+        raise WireTrouble("gemini is still working on the film's file")
 
     async def forget(self, job: ProviderJob) -> None:
         """Delete the interaction, which Google would keep for weeks with prompt and image."""
-        await self._reader.call("DELETE", self._gemini.job_url(job))
+        await self._reader.call("DELETE", self._wire.job_url(job))
 
 
 async def _whole(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def _image_parts(order: Order) -> Sequence[Mapping[str, str]]:
-    if order.image is None:
+def _image_parts(image: bytes | None) -> Sequence[Mapping[str, str]]:
+    if image is None:
         return ()
-    kind = media_type(order.image)
-    if kind is None:
-        raise Refused(RefusalKind.IMAGE, "The image is neither PNG, JPEG nor WebP.")
-    return ({"type": "image", "mime_type": kind, "data": base64.b64encode(order.image).decode()},)
+    kind, _, data = data_url(image).removeprefix("data:").partition(";base64,")
+    return ({"type": "image", "mime_type": kind, "data": data},)
 
 
 def video_part(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the part of an interaction that holds or names its film, None where there is none."""
-    parts = [part for step in _maps(body.get("steps")) for part in _maps(step.get("content"))]
     # Some clients have seen the film beside the steps.
-    for part in (*parts, *_maps([body.get("output_video")])):
+    for part in (*_output_parts(body), mapping(body.get("output_video"))):
         if part.get("type", "video") == "video" and (part.get("uri") or part.get("data")):
             return part
     return None
+
+
+def _output_parts(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    steps = [mapping(step) for step in listing(body.get("steps"))]
+    made = [step for step in steps if step.get("type") == "model_output"]
+    return [mapping(part) for step in made for part in listing(step.get("content"))]
 
 
 def file_of(uri: str) -> str | None:
@@ -302,107 +290,58 @@ def file_of(uri: str) -> str | None:
     return match[1] if match else None
 
 
-def delay_of(answer: Answer) -> timedelta | None:
-    """Return how long Google asked to wait: RetryInfo in the body, else the header."""
-    for detail in _maps(_error(answer.mapping()).get("details")):
-        match = _DELAY.match(str(detail.get("retryDelay", "")))
-        if match:
-            return min(timedelta(seconds=float(match[1])), _LONGEST_DELAY)
-    return retry_after(answer)
-
-
-def seal_of(reference: str, key: str) -> str:
-    """Return what proves that a reference in a callback was written by us.
-
-    Google signs whatever anybody asked it to call us with, so its signature alone proves no reference.
-    """
-    return hmac.new(key.encode(), b"filmgate:" + reference.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def verify_webhook(
-    headers: Mapping[str, str], body: bytes, keys: WebhookKeys, now: datetime
-) -> tuple[str | None, str]:
-    """Return our reference (None where it is not proven) and the interaction's id, or raise SignatureRefused.
-
-    Webhooks of a project are signed with its secret. For those asked for in a create, Google's
-    documentation describes a token (RS256); since August 2026 the deliveries seen carry Ed25519 signatures
-    instead, as Standard Webhooks writes them (googleapis/python-genai, issue 2927). Both are taken.
-    """
-    event = _checked(headers, body, keys, now)
-    data = cast("Mapping[str, Any]", event.get("data")) if isinstance(event.get("data"), dict) else {}
-    job_id = _text(data.get("id"))
-    if job_id is None:
-        raise SignatureRefused("the callback names no interaction")
-    metadata = next(iter(_maps([event.get("user_metadata"), data.get("user_metadata")])), {})
-    return _proven(metadata, keys.seal_key), job_id.rpartition("/")[2]
-
-
-def _checked(headers: Mapping[str, str], body: bytes, keys: WebhookKeys, now: datetime) -> Mapping[str, Any]:
-    event = Answer(200, {}, body).mapping()
-    signature = next((value for name, value in headers.items() if name.lower() == "webhook-signature"), "")
-    if signature.count(".") == 2 and "," not in signature:
-        claims = check_token(signature, keys.published, now)
-        _check_audience(claims.get("aud"), keys.callback_url)
-        return claims if isinstance(claims.get("data"), dict) else event
-    ed25519 = [from_base64(str(key.get("x", ""))) for key in keys.published if key.get("crv") == "Ed25519"]
-    check_standard_webhook(headers, body, now, secrets=keys.secrets, ed25519_keys=ed25519)
-    return event
-
-
-def _check_audience(audience: object, callback_url: str | None) -> None:
-    named = cast("list[object]", audience) if isinstance(audience, list) else [audience]
-    if callback_url is None or not any(
-        isinstance(name, str) and name.startswith(callback_url) for name in named
-    ):
-        raise SignatureRefused("the token is meant for somebody else")
-
-
-def _proven(metadata: Mapping[str, Any], seal_key: str | None) -> str | None:
-    reference, seal = _text(metadata.get("reference")), _text(metadata.get("seal"))
-    if reference is None or seal is None or seal_key is None:
-        return None
-    return reference if hmac.compare_digest(seal.encode(), seal_of(reference, seal_key).encode()) else None
-
-
 def _withheld(body: Mapping[str, Any]) -> Progress:
-    """Say why a completed interaction has no film: Google's filter leaves only words."""
-    parts = [
-        part
-        for step in _maps(body.get("steps"))
-        if step.get("type") == "model_output"
-        for part in _maps(step.get("content"))
-    ]
-    words = " ".join(str(part["text"]) for part in parts if part.get("text"))
+    """Say why a completed interaction has no film: Google's filter leaves words at most."""
+    words = " ".join(str(part["text"]) for part in _output_parts(body) if part.get("text"))
     reason = words[:500] or "Gemini finished without a film; most likely its filter held it back."
     return Progress(JobState.FAILED, reason=reason, code=RefusalKind.OUTPUT.value)
 
 
 def _failed(body: Mapping[str, Any], answer: Answer) -> Progress:
     status = str(body.get("status"))
-    reason = said(answer) if _error(body) else None
-    turned_down = reason is not None and _TURNED_DOWN.search(reason)
-    code = RefusalKind.OUTPUT.value if turned_down else None
+    reason = said(answer) if body.get("error") else None
+    code = RefusalKind.OUTPUT.value if reason and _TURNED_DOWN.search(reason) else None
     if status == "budget_exceeded":
         code = RefusalKind.QUOTA.value
     return Progress(JobState.FAILED, reason=reason or f"Gemini ended the interaction as {status}.", code=code)
 
 
-def _error(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(iter(_maps([body.get("error")])), {})
-
-
 def _error_words(answer: Answer) -> Sequence[str]:
     """Return the machine's words in an error, the most telling first."""
-    error = _error(answer.mapping())
-    reasons = [detail.get("reason") for detail in _maps(error.get("details"))]
-    return [str(word) for word in (*reasons, error.get("status"), error.get("code")) if word]
+    error = mapping(answer.mapping().get("error"))
+    reasons = [mapping(detail).get("reason") for detail in listing(error.get("details"))]
+    return [word for word in (*reasons, error.get("status"), error.get("code")) if isinstance(word, str)]
 
 
-def _maps(value: object) -> Sequence[Mapping[str, Any]]:
-    """Return the objects in a list, and nothing where it is no list."""
-    if not isinstance(value, list):
-        return ()
-    return [cast("dict[str, Any]", item) for item in cast("list[object]", value) if isinstance(item, dict)]
+def delay_of(answer: Answer) -> timedelta | None:
+    """Return how long Google asked to wait: RetryInfo in the body, else the header."""
+    error = mapping(answer.mapping().get("error"))
+    for detail in listing(error.get("details")):
+        match = _DELAY.match(str(mapping(detail).get("retryDelay", "")))
+        if match:
+            return min(timedelta(seconds=float(match[1])), MAX_RETRY_AFTER)
+    return retry_after(answer)
+
+
+def verify_webhook(
+    headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], now: datetime, account: Account
+) -> Notice:
+    """Return what a callback that was asked for in a create proves, or raise SignatureRefused.
+
+    ``keys`` are documents of JSON Web Keys. Google's documentation describes a token (RS256) in the
+    signature's header; the deliveries seen since August 2026 carry Ed25519 signatures over id, time and
+    body instead (googleapis/python-genai, issue 2927). Both are taken.
+    """
+    check_published(headers, body, keys, now, account.callback_url)
+    event = Answer(200, {}, body).mapping()
+    data = mapping(event.get("data"))
+    metadata = mapping(event.get("user_metadata")) or mapping(data.get("user_metadata"))
+    # Google signs whatever anybody asks it to call us with: only our seal says that it was us.
+    check_seal(metadata.get("seal"), metadata.get("reference"), account.key)
+    job_id = _text(data.get("id"))
+    if job_id is None:
+        raise SignatureRefused("the callback names no interaction")
+    return Notice(job_id.rpartition("/")[2], header(headers, "webhook-id"))
 
 
 def _text(value: object) -> str | None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import log
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from filmgate.domain.errors import RefusalKind, Refused
+from filmgate.domain.errors import BadSettings, RefusalKind, Refused
 from filmgate.domain.provider import CannotTell, Found, Lookup, NotThere, Order
 from filmgate.domain.video import VideoRequest
 from filmgate.providers.task_api import data_url
@@ -27,9 +27,9 @@ _ASPECTS = ((16, 9), (9, 16), (1, 1), (4, 3), (3, 4), (21, 9), (9, 21), (3, 2), 
 class Fields:
     """Where one hosted model wants what; None where it takes no such thing.
 
-    ``endpoint`` makes films from text, ``image_endpoint`` from an image where that is another one; ``seconds_as``
-    says whether a length is 8, "8" or "8s"; ``not_with_image`` are fields left out beside an image;
-    ``fixed`` is sent as it is.
+    ``endpoint`` makes films from text, ``image_endpoint`` from an image where that is another one;
+    ``seconds_as`` says whether a length is 8, "8" or "8s"; ``not_with_image`` are fields left out beside an
+    image; ``fixed`` is sent as it is.
     """
 
     endpoint: str
@@ -157,3 +157,19 @@ def moment_of(stated: object) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return None
+
+
+def fields_of(model: str, table: Mapping[str, Any]) -> Fields:
+    """Return how a model wants its inputs, from a table such as ``filmgate.toml`` holds.
+
+    ``false`` says that the model takes no such thing. Raises BadSettings over what cannot be understood.
+    """
+    known = set(Fields.__slots__)
+    for name, value in table.items():
+        if name not in known:
+            raise BadSettings(f"fields of {model}: {name} is not known. Known: {', '.join(sorted(known))}.")
+        if name == "seconds_as" and value not in get_args(SecondsForm):
+            raise BadSettings(f"fields of {model}: seconds_as is one of {', '.join(get_args(SecondsForm))}.")
+    read = {name: None if value is False else value for name, value in table.items()}
+    read["not_with_image"] = tuple(read.get("not_with_image", ()))
+    return Fields(**{"endpoint": model, **read})

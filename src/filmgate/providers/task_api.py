@@ -5,8 +5,6 @@ do with money and time (one send, sorting what came back, guarded downloads) is 
 """
 
 import asyncio
-import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,6 +36,7 @@ from filmgate.infrastructure.http import (
     download,
     send_once,
 )
+from filmgate.infrastructure.images import data_url, image_type
 from filmgate.infrastructure.signatures import SignatureRefused
 
 __all__ = [
@@ -53,6 +52,7 @@ __all__ = [
     "data_url",
     "first_detail",
     "hook_url",
+    "image_type",
     "refuse",
     "retry_after",
     "said",
@@ -207,9 +207,10 @@ class TaskApi:
 
     async def submit(self, order: Order, body: bytes, fence: SendFence) -> str:
         """Send once and sort what comes back."""
-        own = self._wire.create_headers(order) if isinstance(self._wire, CreateHeaders) else {}
-        usual = {"Content-Type": "application/json", "Accept": "application/json"}
-        outgoing = Outgoing(self._wire.create_url(order), body, {**usual, **self._wire.headers(), **own})
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self._wire.headers()}
+        if isinstance(self._wire, CreateHeaders):
+            headers |= self._wire.create_headers(order)
+        outgoing = Outgoing(self._wire.create_url(order), body, headers)
         return self._sorted(await send_once(outgoing, fence, seconds=self.send_seconds))
 
     def _sorted(self, answer: Answer) -> str:
@@ -318,25 +319,6 @@ class TaskApi:
 
 # What pure functions raise over an answer of an odd shape: it says nothing then.
 _ODD = (ValueError, TypeError, LookupError, AttributeError)
-
-_IMAGE_TYPES: Mapping[str, bytes] = {
-    "image/png": rb"\x89PNG\r\n\x1a\n",
-    "image/jpeg": rb"\xff\xd8\xff",
-    "image/webp": rb"(?s:RIFF.{4}WEBP)",
-}
-
-
-def image_type(data: bytes) -> str:
-    """Return the media type of an image, told by its first bytes."""
-    for name, magic in _IMAGE_TYPES.items():
-        if re.match(magic, data):
-            return name
-    raise Refused(RefusalKind.IMAGE, "The image is neither PNG, JPEG nor WebP.")
-
-
-def data_url(data: bytes) -> str:
-    """Return an image as a ``data:`` URL."""
-    return f"data:{image_type(data)};base64,{base64.b64encode(data).decode()}"
 
 
 def hook_url(account: Account, provider: str, order: Order) -> str | None:

@@ -1,5 +1,6 @@
 """Move a camera over an image reference."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -7,11 +8,12 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from filmgate.renderer.camera import Moment
-from filmgate.renderer.noise import Field, smoothstep
+from filmgate.renderer.noise import Field, pick
 from filmgate.renderer.request import ImageUnreadable
 from filmgate.renderer.stage import Stage
 
 _MARGIN = 1.3
+_CELLS = (16, 10)
 
 
 def _open(path: Path) -> Image.Image:
@@ -27,7 +29,7 @@ def _open(path: Path) -> Image.Image:
 
 
 class Parallax:
-    """Slide and enlarge the image, its lower half a little faster than its upper half."""
+    """Slide and enlarge the image, what lies low and central a little faster than the rest."""
 
     detail: ClassVar[float] = 1.0
     sound: ClassVar[str] = "pad"
@@ -35,16 +37,23 @@ class Parallax:
     def __init__(self, stage: Stage, path: Path) -> None:
         self._stage = stage
         size = (round(stage.width * _MARGIN), round(stage.height * _MARGIN))
-        picture = ImageOps.fit(_open(path), size, Image.Resampling.LANCZOS)
-        shown = np.asarray(picture, np.float32) / 255
+        self._picture = ImageOps.fit(_open(path), size, Image.Resampling.LANCZOS)
         # The tone curve must give the picture's own values back.
-        scene = -np.log1p(-(np.minimum(shown, 0.996) ** 2))
-        self._planes = [Image.fromarray(np.ascontiguousarray(scene[:, :, index])) for index in range(3)]
+        shown = np.minimum(np.arange(256, dtype=np.float32) / 255, 0.996)
+        self._light = np.asarray(-np.log1p(-(shown**2)), np.float32)
         self._side = 1.0 if stage.rng.random() < 0.5 else -1.0
-        # Foregrounds usually lie low and central; the blend hides where the planes part.
-        centre = np.exp(-((stage.u / (stage.side * 0.9)) ** 2))
-        low = smoothstep(-stage.bottom * 0.5, stage.bottom, stage.v)
-        self._front = np.asarray(0.35 * centre + 0.65 * low, np.float32)
+        self._across = np.linspace(0, 1, _CELLS[0] + 1)[None, :]
+        self._down = np.linspace(0, 1, _CELLS[1] + 1)[:, None]
+        # Nearness changes smoothly over the frame, so the image bends and never shows double.
+        centre = np.exp(-(((self._across - 0.5) * 2.2) ** 2))
+        self._near = 0.35 * centre + 0.65 * self._down**2 * (3 - 2 * self._down)
+        self._cells = self._lay_cells()
+
+    def _lay_cells(self) -> list[tuple[int, int, int, int]]:
+        """Divide the frame into cells, row by row."""
+        columns = [round(self._stage.width * cell / _CELLS[0]) for cell in range(_CELLS[0] + 1)]
+        rows = [round(self._stage.height * cell / _CELLS[1]) for cell in range(_CELLS[1] + 1)]
+        return [(left, top, right, low) for top, low in pairwise(rows) for left, right in pairwise(columns)]
 
     def _box(self, moment: Moment, strength: float) -> tuple[float, float, float, float]:
         stage, view = self._stage, moment.view
@@ -60,10 +69,30 @@ class Parallax:
 
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint one frame."""
+        back, front = self._box(moment, 0.7), self._box(moment, 1.0)
+        far_x, far_y = (
+            back[0] + (back[2] - back[0]) * self._across,
+            back[1] + (back[3] - back[1]) * self._down,
+        )
+        near_x = front[0] + (front[2] - front[0]) * self._across
+        near_y = front[1] + (front[3] - front[1]) * self._down
+        x = far_x + (near_x - far_x) * self._near
+        y = far_y + (near_y - far_y) * self._near
+        # A quad lists its corners as upper left, lower left, lower right, upper right.
+        corners = (
+            x[:-1, :-1],
+            y[:-1, :-1],
+            x[1:, :-1],
+            y[1:, :-1],
+            x[1:, 1:],
+            y[1:, 1:],
+            x[:-1, 1:],
+            y[:-1, 1:],
+        )
+        quads = np.stack(corners, axis=-1).reshape(-1, 8)
+        mesh = [(cell, tuple(quad)) for cell, quad in zip(self._cells, quads.tolist(), strict=True)]
         size = (self._stage.width, self._stage.height)
-        back, front = self._box(moment, 0.8), self._box(moment, 1.0)
-        for channel, plane in enumerate(self._planes):
-            far = np.asarray(plane.resize(size, Image.Resampling.BILINEAR, box=back))
-            near = np.asarray(plane.resize(size, Image.Resampling.BILINEAR, box=front))
-            np.multiply(near - far, self._front, out=image[channel])
-            image[channel] += far
+        moved = self._picture.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+        shown = np.asarray(moved)
+        for channel in range(3):
+            image[channel] = pick(self._light, shown[:, :, channel].astype(np.intp))

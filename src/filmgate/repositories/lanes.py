@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from filmgate.domain.routing import Lane
-from filmgate.infrastructure.database import Database
+from filmgate.infrastructure.database import Database, changed, storable
 from filmgate.infrastructure.queue import Step, enqueue
 
 
@@ -26,12 +27,15 @@ class LaneRepository:
         """Create lanes that are missing and set the limits of those that are there."""
         await self._database.execute(
             """
-            INSERT INTO lanes (name, max_in_flight)
-            SELECT * FROM unnest($1::text[], $2::integer[])
-            ON CONFLICT (name) DO UPDATE SET max_in_flight = excluded.max_in_flight
+            INSERT INTO lanes (name, max_in_flight, per_minute, tokens)
+            SELECT name, max_in_flight, per_minute, coalesce(per_minute, 0)
+            FROM unnest($1::text[], $2::integer[], $3::integer[]) AS n (name, max_in_flight, per_minute)
+            ON CONFLICT (name) DO UPDATE
+            SET max_in_flight = excluded.max_in_flight, per_minute = excluded.per_minute
             """,
             [lane.name for lane in lanes],
             [lane.max_in_flight for lane in lanes],
+            [lane.per_minute for lane in lanes],
         )
 
     async def with_waiting(self) -> list[str]:
@@ -52,14 +56,31 @@ class LaneRepository:
         The lane's row is locked meanwhile, so the limit holds across all processes.
         """
         async with self._database.transaction() as session:
-            await session.execute("SELECT 1 FROM lanes WHERE name = $1 FOR UPDATE", lane)
+            # Locked and refilled in one: at most a minute's worth is saved up.
+            await session.execute(
+                """
+                UPDATE lanes
+                SET tokens = coalesce(least(
+                        per_minute::float8,
+                        tokens + per_minute * extract(epoch FROM now() - refilled_at)::float8 / 60), 0),
+                    refilled_at = now()
+                WHERE name = $1
+                """,
+                lane,
+            )
             rows = await session.fetch(
                 """
                 WITH free AS (
-                    SELECT greatest(0, l.max_in_flight - (
-                        SELECT count(*) FROM videos v
-                        WHERE v.lane = l.name AND v.status IN ('queued', 'in_progress')
-                          AND v.admitted_at IS NOT NULL)) AS slots
+                    SELECT greatest(0, least(
+                        CASE WHEN l.per_minute IS NULL THEN 'Infinity' ELSE floor(l.tokens) END,
+                        least(l.max_in_flight, floor(coalesce(l.ceiling, 'Infinity')))
+                        - (SELECT count(*) FROM videos v
+                           WHERE v.lane = l.name AND v.status IN ('queued', 'in_progress')
+                             AND v.admitted_at IS NOT NULL)
+                        - (SELECT count(*) FROM attempts a JOIN videos v ON v.id = a.video_id
+                           WHERE a.account = l.name AND a.state IN ('sending', 'accepted', 'unknown')
+                             AND v.status NOT IN ('queued', 'in_progress'))
+                    ))::integer AS slots
                     FROM lanes l
                     WHERE l.name = $1 AND (l.paused_until IS NULL OR l.paused_until <= now())
                 ),
@@ -75,7 +96,8 @@ class LaneRepository:
                 -- Newcomers start from here, so that nobody can save up a turn.
                 clock AS (
                     UPDATE lanes
-                    SET share_clock = greatest(share_clock, (SELECT max(share_tag) FROM next))
+                    SET share_clock = greatest(share_clock, (SELECT max(share_tag) FROM next)),
+                        tokens = greatest(0, tokens - (SELECT count(*) FROM next))
                     WHERE name = $1
                 )
                 UPDATE videos v SET admitted_at = now()
@@ -87,6 +109,49 @@ class LaneRepository:
             # No deduplication: a second submit of a video finds it already taken and does nothing.
             await enqueue(session, Step.SUBMIT, [row["id"] for row in rows], once=False)
         return len(rows)
+
+    async def slow_down(self, lane: str) -> None:
+        """Let half as many through at once from now on: the provider asked for a rest."""
+        await self._database.execute(
+            """
+            UPDATE lanes
+            SET ceiling = greatest(1, least(max_in_flight, coalesce(ceiling, max_in_flight)) / 2)
+            WHERE name = $1
+            """,
+            lane,
+        )
+
+    async def speed_up(self, lane: str) -> None:
+        """Let one more through at once, up to the limit: a send went well."""
+        await self._database.execute(
+            """
+            UPDATE lanes
+            SET failures = 0, openings = 0, pause_reason = NULL,
+                ceiling = CASE WHEN ceiling + 1 < max_in_flight THEN ceiling + 1 END
+            WHERE name = $1 AND (ceiling IS NOT NULL OR failures > 0 OR openings > 0)
+            """,
+            lane,
+        )
+
+    async def count_failure(self, lane: str, reason: str, *, patience: int, rest: timedelta) -> bool:
+        """Count one more failure in a row; past ``patience`` the lane rests, and then tries one at a time.
+
+        Each rest in a row is twice as long, ten minutes at most. Returns whether the lane rests now.
+        """
+        await self._database.execute("UPDATE lanes SET failures = failures + 1 WHERE name = $1", lane)
+        tag = await self._database.execute(
+            """
+            UPDATE lanes
+            SET paused_until = now() + least($4::interval * power(2, openings), interval '10 minutes'),
+                pause_reason = $2, openings = openings + 1, failures = 0, ceiling = 1
+            WHERE name = $1 AND failures >= $3
+            """,
+            lane,
+            storable(reason),
+            patience,
+            rest,
+        )
+        return changed(tag) == 1
 
     async def backlogs(self) -> dict[str, Backlog]:
         """Return how full each lane is."""

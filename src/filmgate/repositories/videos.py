@@ -1,7 +1,7 @@
 """Keep videos."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -16,6 +16,17 @@ _request = msgspec.json.Decoder(VideoRequest).decode
 _result = msgspec.json.Decoder(VideoResult).decode
 _error = msgspec.json.Decoder(VideoError).decode
 _mapping = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """Where a video goes instead, and what is asked of it there."""
+
+    provider: str
+    provider_model: str
+    lane: str
+    request: VideoRequest
+    adjustments: Sequence[str]
 
 
 class VideoRepository:
@@ -45,17 +56,20 @@ class VideoRepository:
                     provider, provider_model, lane, prompt, request, requested, adjustments,
                     metadata, webhook_url, price_micros, created_at, estimated_at, place)
             ),
-            -- Where each key stands in each lane before these.
-            shares AS (
+            -- Where each key stands in each lane before these: worked out once for each, not for each row,
+            -- and read off the end of an index even while a young table has no statistics.
+            shares AS MATERIALIZED (
                 SELECT k.lane, k.key_id, k.priority, greatest(
                     least(
                         coalesce((SELECT l.share_clock FROM lanes l WHERE l.name = k.lane), 0),
-                        (SELECT min(w.share_tag) - 1 FROM videos w
+                        (SELECT w.share_tag - 1 FROM videos w
                          WHERE w.lane = k.lane AND w.priority = k.priority
-                           AND w.status = 'queued' AND w.admitted_at IS NULL)),
-                    coalesce((SELECT max(w.share_tag) FROM videos w
+                           AND w.status = 'queued' AND w.admitted_at IS NULL
+                         ORDER BY w.share_tag LIMIT 1)),
+                    coalesce((SELECT w.share_tag FROM videos w
                               WHERE w.lane = k.lane AND w.key_id = k.key_id
-                                AND w.status = 'queued' AND w.admitted_at IS NULL), 0)) AS tag
+                                AND w.status = 'queued' AND w.admitted_at IS NULL
+                              ORDER BY w.share_tag DESC LIMIT 1), 0)) AS tag
                 FROM (SELECT DISTINCT lane, key_id, priority FROM new) AS k
             )
             INSERT INTO videos (
@@ -171,6 +185,32 @@ class VideoRepository:
             written_error(error),
         )
         return changed(tag) == 1
+
+    async def reroute(self, video_id: str, target: Rerouted) -> bool:
+        """Send a waiting video elsewhere, with a fresh place in the other lane's line."""
+        tag = await self._database.execute(
+            """
+            UPDATE videos v
+            SET provider = $2, provider_model = $3, lane = $4, request = $5::text::jsonb,
+                adjustments = $6::text[], admitted_at = NULL, not_before = NULL,
+                share_tag = 1 + coalesce((SELECT l.share_clock FROM lanes l WHERE l.name = $4), 0)
+            WHERE v.id = $1 AND v.status = 'queued'
+            """,
+            video_id,
+            target.provider,
+            target.provider_model,
+            target.lane,
+            _encode(target.request).decode(),
+            list(target.adjustments),
+        )
+        return changed(tag) == 1
+
+    async def tried(self, video_id: str) -> set[tuple[str, str]]:
+        """Return the providers' models that a video was already sent to."""
+        rows = await self._database.fetch(
+            "SELECT DISTINCT provider, provider_model FROM attempts WHERE video_id = $1", video_id
+        )
+        return {(row["provider"], row["provider_model"]) for row in rows}
 
     async def postpone(self, video_id: str, delay: timedelta) -> None:
         """Put a video that was let through but could not be sent back in line."""

@@ -5,6 +5,7 @@ what it proves. Only proof that nothing was made lets a video be sent again.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -23,6 +24,8 @@ from filmgate.domain.video import Video, VideoError, VideoStatus
 from filmgate.repositories.attempts import AttemptRepository, Intent
 from filmgate.repositories.videos import VideoRepository
 from filmgate.services.commit import commit_at_last
+from filmgate.services.fallback import FallbackService
+from filmgate.services.pacing import PacingService
 
 _log = structlog.get_logger(__name__)
 
@@ -33,11 +36,21 @@ _SHORTEST_LEASE = timedelta(seconds=5)
 FIRST_POLL = timedelta(seconds=1)
 _PAUSE_WITHOUT_WORD = timedelta(seconds=15)
 _RETRY_UNREACHED = timedelta(seconds=5)
+# A refused video waits this long at most for its next target, should its worker die in between.
+_HOLD_BACK = timedelta(seconds=30)
 
 
 def order_for(video: Video) -> Order:
     """Return what a provider is asked to make; the reference is the video's, the same at every attempt."""
     return Order(reference=video.id, model=video.provider_model, request=video.request)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: the worker's id, and how to wake its loops."""
+
+    worker: str
+    wake: Callable[[], None]
 
 
 class GenerationService:
@@ -48,21 +61,23 @@ class GenerationService:
         videos: VideoRepository,
         attempts: AttemptRepository,
         providers: Mapping[str, Provider],
-        worker: str,
-        wake: Callable[[], None],
+        sender: Sender,
+        fallback: FallbackService,
+        pacing: PacingService,
     ) -> None:
         self._videos = videos
         self._attempts = attempts
         self._providers = providers
-        self._worker = worker
-        self._wake = wake
+        self._sender = sender
+        self._fallback = fallback
+        self._pacing = pacing
 
     async def submit(self, video_id: str) -> None:
         """Send one admitted video, once; a video that no longer waits is left alone."""
         video = await self._videos.get(video_id)
         if video is None or video.status is not VideoStatus.QUEUED:
             return
-        send = _Send(video, self._providers[video.provider], self._attempts, self._worker)
+        send = _Send(video, self._providers[video.provider], self._attempts, self._sender)
         try:
             await send.run()
         except SendFenceClosed:
@@ -70,24 +85,38 @@ class GenerationService:
         except Unavailable as error:
             await self._not_reached(send, video, error)
         except Throttled as error:
-            pause = error.retry_after or _PAUSE_WITHOUT_WORD
-            await self._attempts.give_back(send.attempt_id, str(error), retry_in=pause, pause=pause)
+            await self._throttled(send, video, error)
         except Refused as error:
             await self._refused(send, video, error)
         except OutcomeUnknown as error:
             _log.warning("send_outcome_unknown", video=video_id, attempt=send.attempt_id, reason=str(error))
             await self._attempts.lose(send.attempt_id, str(error))
-        self._wake()
+            await self._pacing.went_wrong(video.lane, str(error))
+        else:
+            await self._pacing.went_well(video.lane)
+        self._sender.wake()
 
     async def _not_reached(self, send: "_Send", video: Video, error: Unavailable) -> None:
         if send.begun:
             await self._attempts.give_back(send.attempt_id, str(error), retry_in=_RETRY_UNREACHED)
         else:
             await self._videos.postpone(video.id, _RETRY_UNREACHED)
+        await self._pacing.went_wrong(video.lane, str(error))
+
+    async def _throttled(self, send: "_Send", video: Video, error: Throttled) -> None:
+        pause = error.retry_after or _PAUSE_WITHOUT_WORD
+        await self._pacing.was_throttled(video.lane)
+        await self._attempts.give_back(send.attempt_id, str(error), retry_in=pause, pause=pause)
 
     async def _refused(self, send: "_Send", video: Video, error: Refused) -> None:
+        """Move on to the next target where the kind of refusal allows it, else end the video."""
         said = VideoError(error.kind.value, str(error), said_by=video.provider, charged=False)
-        if send.begun:
+        if self._fallback.passes_over(error):
+            if send.begun:
+                await self._attempts.give_back(send.attempt_id, str(error), retry_in=_HOLD_BACK)
+            if not await self._fallback.move_on(video, error):
+                await self._videos.fail(video.id, said)
+        elif send.begun:
             await self._attempts.end(send.attempt_id, AttemptState.NOT_CREATED, said)
         else:
             await self._videos.fail(video.id, said)
@@ -96,11 +125,11 @@ class GenerationService:
 class _Send:
     """One attempt under way; ``begun`` says whether its intent is on disk."""
 
-    def __init__(self, video: Video, provider: Provider, attempts: AttemptRepository, worker: str) -> None:
+    def __init__(self, video: Video, provider: Provider, attempts: AttemptRepository, sender: Sender) -> None:
         self._video = video
         self._provider = provider
         self._attempts = attempts
-        self._worker = worker
+        self._sender = sender
         self.attempt_id = new_id("att")
         self.begun = False
 
@@ -129,7 +158,7 @@ class _Send:
             provider_model=self._video.provider_model,
             account=self._video.lane,
             body=body,
-            sent_by=self._worker,
+            sent_by=self._sender.worker,
             lease=min(max(quiet, _SHORTEST_LEASE), SEND_LEASE),
             quiet=quiet,
         )

@@ -8,15 +8,17 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from filmgate.twin.calls import Call, Route
+from filmgate.twin.calls import Route
 from filmgate.twin.control import Control
 from filmgate.twin.desk import Desk
 from filmgate.twin.listening import Listener
 from filmgate.twin.media import Media
+from filmgate.twin.media_host import MediaHost
 from filmgate.twin.vendors.ark import Ark
 from filmgate.twin.vendors.fal import Fal
 from filmgate.twin.vendors.gemini import Gemini
-from filmgate.twin.vendors.openai import OpenAI, RetiredOpenAI
+from filmgate.twin.vendors.openai import OpenAI
+from filmgate.twin.vendors.openai_retired import RetiredOpenAI
 from filmgate.twin.vendors.quirks import LiteLLM, SGLang, VLLMOmni
 from filmgate.twin.vendors.replicate import Replicate
 from filmgate.twin.vendors.runway import Runway
@@ -79,7 +81,7 @@ async def running(plan: Plan) -> AsyncGenerator[Twin, None]:
         world.faults.add(rule)
     postman = Postman(world)
     media = Media(world)
-    vendors = [vendor(world, media) for vendor in VENDORS]
+    vendors: list[Wire] = [vendor(world, media) for vendor in VENDORS]
     desk = Desk(world, postman)
     wires = Listener(_application(desk, vendors, media, with_wires=True), _GRACE_SECONDS)
     hosts = Listener(_application(desk, vendors, media, with_wires=False), _GRACE_SECONDS)
@@ -114,7 +116,7 @@ def _application(desk: Desk, vendors: list[Wire], media: Media, *, with_wires: b
     place = "wires" if with_wires else "media"
     for vendor in vendors:
         served = Route("GET", f"/media/{vendor.name}/{{token}}/{{file}}", "download", media.fetch)
-        _add(application, desk, _MediaHost.of(vendor, media), (served, "", place))
+        _add(application, desk, MediaHost(vendor, media), (served, "", place))
         for route in vendor.routes() if with_wires else []:
             _add(application, desk, vendor, (route, f"/{vendor.name}", place))
     return application

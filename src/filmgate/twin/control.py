@@ -26,20 +26,22 @@ class Control:
 
     def attach(self, application: web.Application) -> None:
         """Add the routes."""
-        application.add_routes([
-            web.get("/", self.home),
-            web.get("/_twin", self.home),
-            web.get("/_twin/", self.people),
-            web.get("/_twin/ledger", self.ledger),
-            web.get("/_twin/requests", self.requests),
-            web.get("/_twin/faults", self.faults),
-            web.post("/_twin/faults", self.add_fault),
-            web.delete("/_twin/faults/{id}", self.drop_fault),
-            web.delete("/_twin/faults", self.drop_faults),
-            web.get("/_twin/webhooks", self.webhooks),
-            web.post("/_twin/webhooks", self.add_webhook),
-            web.post("/_twin/reset", self.reset),
-        ])
+        application.add_routes(
+            [
+                web.get("/", self.home),
+                web.get("/_twin", self.home),
+                web.get("/_twin/", self.people),
+                web.get("/_twin/ledger", self.ledger),
+                web.get("/_twin/requests", self.requests),
+                web.get("/_twin/faults", self.faults),
+                web.post("/_twin/faults", self.add_fault),
+                web.delete("/_twin/faults/{id}", self.drop_fault),
+                web.delete("/_twin/faults", self.drop_faults),
+                web.get("/_twin/webhooks", self.webhooks),
+                web.post("/_twin/webhooks", self.add_webhook),
+                web.post("/_twin/reset", self.reset),
+            ]
+        )
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         """Lead people to their page."""
@@ -48,7 +50,9 @@ class Control:
     async def people(self, request: web.Request) -> web.Response:
         """Show what was billed."""
         ledger = self.world.ledger
-        text = page.bill(ledger.summary(ledger.entries), [entry.shown(self.world.now()) for entry in ledger.entries])
+        text = page.bill(
+            ledger.summary(ledger.entries), [entry.shown(self.world.now()) for entry in ledger.entries]
+        )
         return web.Response(text=text, content_type="text/html")
 
     async def ledger(self, request: web.Request) -> web.Response:
@@ -88,8 +92,12 @@ class Control:
             return _json({"error": str(error)}, 400)
         if rule.fault.name in {"refuse-connection", "close-on-accept"}:
             del self.world.faults.rules[rule.id]
-            act = self.listener.refuse if rule.fault.name == "refuse-connection" else self.listener.close_on_accept
-            act(rule.fault.number("seconds"))
+            act = (
+                self.listener.refuse
+                if rule.fault.name == "refuse-connection"
+                else self.listener.close_on_accept
+            )
+            act(rule.fault.number("seconds"), request.protocol)
         return _json(rule.shown(), 201)
 
     async def drop_fault(self, request: web.Request) -> web.Response:

@@ -1,9 +1,10 @@
 """Work on a request: write it down, check its key, do what it asks, and spoil that where a fault says so."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import web
@@ -144,23 +145,19 @@ def _note(call: Call, record: dict[str, Any], status: int | None) -> None:
 
 def _instead(wire: Wire, call: Call, fault: Fault) -> Answer | None:
     """Return what is answered without doing what was asked."""
-    match fault.name:
-        case "rate-limited":
-            return wire.rate_limited(int(fault.number("retry_after")))
-        case "rate-limited-silent":
-            return wire.rate_limited(None)
-        case "error-before":
-            return wire.server_error(int(fault.number("status")))
-        case "redirect":
-            return Answer(status=int(fault.number("status")), raw=b"", headers={"Location": fault.text("to")})
-        case "error-in-200":
-            answer = wire.server_error(HTTPStatus.INTERNAL_SERVER_ERROR)
-            answer.status = HTTPStatus.OK
-            return answer
-        case "moderated-before":
-            return wire.moderated(call)
-        case _:
-            return None
+    ways: dict[str, Callable[[], Answer]] = {
+        "rate-limited": lambda: wire.rate_limited(int(fault.number("retry_after"))),
+        "rate-limited-silent": lambda: wire.rate_limited(None),
+        "error-before": lambda: wire.server_error(int(fault.number("status"))),
+        "redirect": lambda: _moved(fault),
+        "error-in-200": lambda: replace(wire.server_error(HTTPStatus.INTERNAL_SERVER_ERROR), status=200),
+        "moderated-before": lambda: wire.moderated(call),
+    }
+    return ways[fault.name]() if fault.name in ways else None
+
+
+def _moved(fault: Fault) -> Answer:
+    return Answer(status=int(fault.number("status")), raw=b"", headers={"Location": fault.text("to")})
 
 
 def _garble(answer: Answer, fault: Fault) -> None:
@@ -175,6 +172,6 @@ def _garble(answer: Answer, fault: Fault) -> None:
         depth = int(fault.number("depth"))
         answer.raw = b'{"id":' + b"[" * depth + b"]" * depth + b"}"
     elif fault.name == "without-id":
-        document: dict[str, Any] = answer.document if isinstance(answer.document, dict) else {}
+        document = cast("dict[str, Any]", answer.document) if isinstance(answer.document, dict) else {}
         kept = {name: value for name, value in document.items() if name not in _NAMING}
         answer.raw = msgspec.json.encode(kept)

@@ -172,10 +172,10 @@ def magic_words(prompt: str) -> Iterator[tuple[str, Fault, int | None]]:
         stated = dict(pair.split("=", 1) for pair in given.split())
         times = stated.pop("times", None)
         try:
-            params = _params(kind, stated)
-            yield operation or _HOME.get(kind.stage, "create"), Fault(kind, params), times and int(times)
+            fault, count = Fault(kind, _params(kind, stated)), None if times is None else int(times)
         except ValueError:
             continue
+        yield operation or _HOME.get(kind.stage, "create"), fault, count
 
 
 def _understood(stated: Mapping[str, Any], rule_id: str) -> Rule:

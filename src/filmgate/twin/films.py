@@ -10,13 +10,14 @@ import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final, Protocol, cast
 
 import av
 import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 from PIL import Image
 
 FRAMES_PER_SECOND: Final = 24
@@ -26,6 +27,18 @@ _KEPT_BYTES: Final = 192 * 1024**2
 _CODEC: Final = {"preset": "ultrafast", "tune": "zerolatency", "crf": "36"}
 _THUMBNAIL_WIDTH: Final = 320
 _SHEET: Final = (4, 4)
+
+
+class _Muxer(Protocol):
+    """Say what is used of a container: PyAV's own types leave packets open."""
+
+    def mux(self, packets: object) -> None: ...
+
+
+class _Encoder(Protocol):
+    """Say what is used of a stream while encoding."""
+
+    def encode(self, frame: VideoFrame | None) -> "list[Packet[Any]]": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +51,14 @@ class Look:
     black: bool = False
 
 
+_KEPT: Final = OrderedDict[Look, bytes]()
+
+
 @dataclass(slots=True)
 class Films:
     """Render each look once, in a thread, and keep the youngest."""
 
-    _kept: OrderedDict[Look, bytes] = field(default_factory=OrderedDict[Look, bytes])
+    _kept: OrderedDict[Look, bytes] = field(default_factory=lambda: _KEPT)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def film(self, look: Look) -> bytes:
@@ -53,9 +69,6 @@ class Films:
             while sum(map(len, self._kept.values())) > _KEPT_BYTES and len(self._kept) > 1:
                 self._kept.popitem(last=False)
         return film
-
-
-FILMS: Final = Films()
 
 
 def signed(film: bytes, owner: str) -> bytes:
@@ -70,12 +83,15 @@ def render(look: Look) -> bytes:
     frames = max(1, round(min(look.seconds, MAX_SECONDS) * FRAMES_PER_SECOND))
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
         with av.open(file.name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=_CODEC)
+            stream = container.add_stream(  # pyright: ignore[reportUnknownMemberType] - Packet is open
+                "libx264", rate=FRAMES_PER_SECOND, options=_CODEC
+            )
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.codec_context.thread_count = 1
             second = _encoded(stream, min(frames, FRAMES_PER_SECOND), black=look.black)
+            muxer = cast("_Muxer", container)
             for index in range(frames):
-                container.mux(_copied(second[index % len(second)], index, stream))
+                muxer.mux(_copied(second[index % len(second)], index, stream))
         return file.read()
 
 
@@ -99,33 +115,32 @@ def _even(length: int) -> int:
     return max(16, length - length % 2)
 
 
-def _encoded(stream: VideoStream, frames: int, *, black: bool) -> list[Packet]:
-    packets: list[Packet] = []
+def _encoded(stream: VideoStream, frames: int, *, black: bool) -> "list[Packet[Any]]":
+    packets: list[Packet[Any]] = []
+    encoder = cast("_Encoder", stream)
     for index in range(frames):
         frame = _frame(stream.width, stream.height, index / FRAMES_PER_SECOND, black=black)
         frame.pts = index
-        packets += stream.encode(frame)
-    return packets + stream.encode(None)
+        packets += encoder.encode(frame)
+    return packets + encoder.encode(None)
 
 
 def _frame(width: int, height: int, moment: float, *, black: bool) -> VideoFrame:
-    frame = VideoFrame(width, height, "yuv420p")
-    for number, plane in enumerate(frame.planes):
-        pixels = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        if number == 0:
-            pixels[:, :width] = 16 if black else _wave(width, moment)
-        else:
-            pixels[:] = 128 if black else 96 + 32 * number
-    return frame
+    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    planes[:height] = 16 if black else _wave(width, moment)
+    if not black:
+        # the two planes of colour lie one after the other below the brightness
+        planes[height : height + height // 4] = 160
+    return VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
-def _wave(width: int, moment: float) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+def _wave(width: int, moment: float) -> NDArray[np.uint8]:
     angle = 2 * np.pi * (np.arange(width) / width + moment)
     return (128 + 90 * np.sin(angle)).astype(np.uint8)
 
 
-def _copied(packet: Packet, index: int, stream: VideoStream) -> Packet:
-    copy = Packet(bytes(packet))
+def _copied(packet: "Packet[Any]", index: int, stream: VideoStream) -> "Packet[Any]":
+    copy: Packet[Any] = Packet(bytes(packet))
     copy.pts = copy.dts = index
     copy.duration = 1
     copy.time_base = Fraction(1, FRAMES_PER_SECOND)

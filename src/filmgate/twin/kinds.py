@@ -35,11 +35,25 @@ class Kind:
 _SECONDS: Final = {"seconds": 2.0}
 
 _LISTENER = (
-    Kind("refuse-connection", Stage.LISTENER, "The port is closed for a while; connecting is refused.", _SECONDS),
-    Kind("close-on-accept", Stage.LISTENER, "Connections are accepted and closed before a byte is read.", _SECONDS),
+    Kind(
+        "refuse-connection",
+        Stage.LISTENER,
+        "The port is closed for a while; connecting is refused.",
+        _SECONDS,
+    ),
+    Kind(
+        "close-on-accept",
+        Stage.LISTENER,
+        "Connections are accepted and closed before a byte is read.",
+        _SECONDS,
+    ),
 )
 _ANSWER = (
-    Kind("drop-before-reading", Stage.ANSWER, "The connection is reset before the body is read; nothing is created."),
+    Kind(
+        "drop-before-reading",
+        Stage.ANSWER,
+        "The connection is reset before the body is read; nothing is created.",
+    ),
     Kind("lost-before-accept", Stage.ANSWER, "The body is read, nothing is done, the connection is reset."),
     Kind("lost-after-accept", Stage.ANSWER, "The work is done and billed, then the connection is reset."),
     Kind("created-late", Stage.ANSWER, "The work is done, and answered, only after this time.", _SECONDS),
@@ -55,17 +69,36 @@ _ANSWER = (
         "429 in the vendor's own shape, with Retry-After where the vendor is known to send it.",
         {"retry_after": 1},
     ),
-    Kind("rate-limited-silent", Stage.ANSWER, "429 in the vendor's own shape, without saying when to return."),
+    Kind(
+        "rate-limited-silent", Stage.ANSWER, "429 in the vendor's own shape, without saying when to return."
+    ),
     Kind("error-before", Stage.ANSWER, "5xx in the vendor's own shape; nothing was done.", {"status": 503}),
-    Kind("error-after", Stage.ANSWER, "5xx in the vendor's own shape, after the work was done.", {"status": 502}),
-    Kind("redirect", Stage.ANSWER, "3xx to this address; nothing was done.", {"status": 307, "to": "/elsewhere"}),
+    Kind(
+        "error-after",
+        Stage.ANSWER,
+        "5xx in the vendor's own shape, after the work was done.",
+        {"status": 502},
+    ),
+    Kind(
+        "redirect",
+        Stage.ANSWER,
+        "3xx to this address; nothing was done.",
+        {"status": 307, "to": "/elsewhere"},
+    ),
     Kind("html", Stage.ANSWER, "The work is done; the answer is 200 with an HTML page."),
     Kind("truncated-json", Stage.ANSWER, "The work is done; the answer's JSON ends in the middle."),
     Kind("empty-answer", Stage.ANSWER, "The work is done; the answer is 200 without a body."),
     Kind("without-id", Stage.ANSWER, "The work is done; the answer is 2xx JSON without any id."),
     Kind("error-in-200", Stage.ANSWER, "Nothing is done; the vendor's error comes with status 200."),
-    Kind("deep-json", Stage.ANSWER, "The work is done; the answer is JSON nested this deep.", {"depth": 10_000}),
-    Kind("huge-body", Stage.ANSWER, "The work is done; the answer is this many megabytes of JSON.", {"megabytes": 64}),
+    Kind(
+        "deep-json", Stage.ANSWER, "The work is done; the answer is JSON nested this deep.", {"depth": 10_000}
+    ),
+    Kind(
+        "huge-body",
+        Stage.ANSWER,
+        "The work is done; the answer is this many megabytes of JSON.",
+        {"megabytes": 64},
+    ),
     Kind("slow-headers", Stage.ANSWER, "The work is done; the answer begins only after this time.", _SECONDS),
     Kind("endless-headers", Stage.ANSWER, "The work is done; headers keep coming for this time.", _SECONDS),
     Kind("slow-body", Stage.ANSWER, "The work is done; the body drips out over this time.", _SECONDS),
@@ -76,7 +109,12 @@ _JOB = (
     Kind("stuck", Stage.JOB, "The job runs to 99 % and stays there."),
     Kind("never-ends", Stage.JOB, "The job runs on for ever, ever more slowly."),
     Kind("progress-backwards", Stage.JOB, "The job's progress goes back several times."),
-    Kind("unknown-status", Stage.JOB, "The running job shows a status word nobody knows.", {"word": "reticulating"}),
+    Kind(
+        "unknown-status",
+        Stage.JOB,
+        "The running job shows a status word nobody knows.",
+        {"word": "reticulating"},
+    ),
     Kind("vanish-while-running", Stage.JOB, "The job is not found any more after a third of its run."),
     Kind("vanish-after-success", Stage.JOB, "The finished job is shown once, and then not found any more."),
     Kind("failed", Stage.JOB, "The job fails, with the vendor's technical error."),
@@ -92,10 +130,25 @@ _LIST = (
     Kind("list-omits", Stage.LIST, "The job never appears in listings."),
 )
 _FILM = (
-    Kind("url-expired", Stage.FILM, "The film's address has expired for the first this many fetches.", {"fetches": 1}),
+    Kind(
+        "url-expired",
+        Stage.FILM,
+        "The film's address has expired for the first this many fetches.",
+        {"fetches": 1},
+    ),
     Kind("url-forbidden", Stage.FILM, "The film's address answers 403, always."),
-    Kind("media-redirect", Stage.FILM, "The film's address redirects to another origin, or to this one.", {"to": ""}),
-    Kind("media-cut", Stage.FILM, "The connection breaks half-way, for the first this many fetches.", {"fetches": 1}),
+    Kind(
+        "media-redirect",
+        Stage.FILM,
+        "The film's address redirects to another origin, or to this one.",
+        {"to": ""},
+    ),
+    Kind(
+        "media-cut",
+        Stage.FILM,
+        "The connection breaks half-way, for the first this many fetches.",
+        {"fetches": 1},
+    ),
     Kind("length-short", Stage.FILM, "Content-Length is half of what is sent."),
     Kind("length-long", Stage.FILM, "Content-Length is twice what is sent; then the connection closes."),
     Kind("length-absent", Stage.FILM, "There is no Content-Length; the connection closes at the end."),
@@ -113,7 +166,11 @@ _WEBHOOK = (
     Kind("webhook-out-of-order", Stage.WEBHOOK, "The last callback comes first, and the others after it."),
     Kind("webhook-forged", Stage.WEBHOOK, "The callback's signature is wrong."),
     Kind("webhook-stale", Stage.WEBHOOK, "The callback's timestamp is this old.", {"age": 3600}),
-    Kind("webhook-early", Stage.WEBHOOK, "The job ends at once, and its callback comes before the create answer."),
+    Kind(
+        "webhook-early",
+        Stage.WEBHOOK,
+        "The job ends at once, and its callback comes before the create answer.",
+    ),
     Kind("webhook-delayed", Stage.WEBHOOK, "Callbacks come this much later.", _SECONDS),
     Kind("webhook-unknown-id", Stage.WEBHOOK, "The callback is about a job that was never made."),
 )

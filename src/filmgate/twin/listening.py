@@ -45,19 +45,20 @@ class Listener:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def refuse(self, seconds: float) -> None:
-        """Close the port, cut every connection, and listen again after this time."""
+    def refuse(self, seconds: float, spared: object = None) -> None:
+        """Close the port, cut every connection but one, and listen again after this time."""
         if self._server is None or self._runner is None or self._runner.server is None:
             return
         self._server.close()
         self._server = None
-        for connection in list(self._runner.server.connections):
-            connection.force_close()
+        for connection in self._runner.server.connections:
+            if connection is not spared:
+                connection.force_close()
         task = asyncio.create_task(self._reopen(seconds))
         self._reopening.add(task)
         task.add_done_callback(self._reopening.discard)
 
-    def close_on_accept(self, seconds: float) -> None:
+    def close_on_accept(self, seconds: float, spared: object = None) -> None:
         """Close every new connection for this time before anything is read."""
         self._closing_until = asyncio.get_running_loop().time() + seconds
 

@@ -21,7 +21,11 @@ _S3_DENIED: Final = (
 _EXPIRED: Final = {
     "runway": (403, "application/json", '{"error":"Expired"}'),
     "ark": (403, "application/xml", _S3_DENIED),
-    "gemini": (404, "application/json", '{"error":{"code":404,"status":"NOT_FOUND","message":"File not found."}}'),
+    "gemini": (
+        404,
+        "application/json",
+        '{"error":{"code":404,"status":"NOT_FOUND","message":"File not found."}}',
+    ),
 }
 _GONE: Final = (404, "application/json", '{"detail":"Not found."}')
 

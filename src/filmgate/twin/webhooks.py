@@ -112,7 +112,9 @@ class Postman:
             stamp = Stamp(stamp_id, int(at), forged="webhook-forged" in job.faults)
             status = await self._posted(callback.url, body, callback.sign(stamp, body))
             record = {"vendor": job.vendor, "job": job.id, "url": callback.url, "id": stamp_id}
-            self.deliveries.append(record | {"attempt": attempt + 1, "status": status, "at": self.world.now()})
+            self.deliveries.append(
+                record | {"attempt": attempt + 1, "status": status, "at": self.world.now()}
+            )
             if status is not None and 200 <= status < 300:
                 return
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from filmgate.twin.calls import Call
 from filmgate.twin.chance import Chance
 from filmgate.twin.faults import Faults, Subject
-from filmgate.twin.films import FILMS, Films
+from filmgate.twin.films import Films
 from filmgate.twin.forms import plain
 from filmgate.twin.jobs import Job, Jobs, Order
 from filmgate.twin.ledger import Entry, Ledger, fingerprint
@@ -40,7 +40,7 @@ class World:
     chance: Chance = field(init=False)
     faults: Faults = field(init=False)
     ledger: Ledger = field(init=False)
-    films: Films = field(default=FILMS)
+    films: Films = field(default_factory=Films)
     jobs: dict[str, Jobs] = field(default_factory=dict[str, Jobs])
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_SEEN_REQUESTS))
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -166,9 +166,9 @@ def _callbacks(call: Call) -> Iterator[tuple[str, str]]:
         if isinstance(url := call.fields.get(name), str):
             yield name, url
     config: Any = call.fields.get("webhook_config")
-    if isinstance(config, dict):
-        for url in cast("dict[str, Any]", config).get("uris") or []:
-            yield "webhook_config.uris", str(url)
+    uris: Any = cast("dict[str, Any]", config).get("uris") if isinstance(config, dict) else None
+    if isinstance(uris, list):
+        yield from (("webhook_config.uris", str(uri)) for uri in cast("list[Any]", uris))
 
 
 def _reference_of(url: str) -> str | None:

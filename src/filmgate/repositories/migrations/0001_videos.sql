@@ -23,7 +23,15 @@ CREATE TABLE lanes (
     max_in_flight integer NOT NULL CHECK (max_in_flight > 0),
     share_clock bigint NOT NULL DEFAULT 0,
     paused_until timestamptz,
-    pause_reason text
+    pause_reason text,
+    -- A token bucket: how many may still go this minute, and since when that was so.
+    per_minute integer CHECK (per_minute > 0),
+    tokens double precision NOT NULL DEFAULT 0,
+    refilled_at timestamptz NOT NULL DEFAULT now(),
+    -- Learnt from real traffic: how many at once go well for now; null while nothing has gone wrong.
+    ceiling double precision CHECK (ceiling >= 1),
+    failures integer NOT NULL DEFAULT 0,
+    openings integer NOT NULL DEFAULT 0
 );
 
 CREATE TABLE batches (
@@ -113,6 +121,8 @@ CREATE UNIQUE INDEX attempts_one_live ON attempts (video_id)
     WHERE state IN ('sending', 'accepted', 'succeeded', 'unknown', 'parked');
 CREATE INDEX attempts_due ON attempts (next_poll_at) WHERE state = 'accepted';
 CREATE INDEX attempts_sending ON attempts (lease_until) WHERE state = 'sending';
+-- Jobs that still run at a provider though their video has ended take a slot too.
+CREATE INDEX attempts_running ON attempts (account) WHERE state IN ('sending', 'accepted', 'unknown');
 CREATE INDEX attempts_unsettled ON attempts (state, quiet_at) WHERE state IN ('unknown', 'parked');
 
 -- What the built-in renderer was asked to make: its jobs, as a provider keeps them.

@@ -1,9 +1,8 @@
 """Speak fal's queue API: jobs, results, cancelling, request history, signed callbacks, uploads."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from filmgate.twin.calls import Answer, Call, Rejected, Route, Verdict, bearer, whole
-from filmgate.twin.ed25519 import SigningKey
 from filmgate.twin.jobs import Job, Order, Pace, Phase
 from filmgate.twin.signing import Stamp, fal
 from filmgate.twin.vendors.fal_rest import REST_ROUTES, FalRest
@@ -31,7 +30,7 @@ _TECHNICAL: Final = "internal_server_error"
 class Fal(FalRest):
     """Be fal."""
 
-    name: ClassVar[str] = "fal"
+    name = "fal"
 
     def routes(self) -> list[Route]:
         """Return the queue's routes and those of the other hosts."""
@@ -64,7 +63,9 @@ class Fal(FalRest):
             return self.error(403, "User is locked. Reason: Exhausted balance.")
         if verdict is Verdict.FORBIDDEN:
             return self.error(403, "Access denied.")
-        return self.error(401, "Cannot access application. Authentication is required to access this application.")
+        return self.error(
+            401, "Cannot access application. Authentication is required to access this application."
+        )
 
     def rate_limited(self, retry_after: int | None) -> Answer:
         """Return fal's 429; it has no Retry-After of its own."""
@@ -107,7 +108,9 @@ class Fal(FalRest):
         )
         job = self.world.open_job(call, self.world.chance.uuid("fal", self.world.count("fal id")), order)
         job.kept["media_life"] = _media_life(call)
-        return Answer({"request_id": job.id, "status": "IN_QUEUE", "queue_position": self._place(job)} | self._urls(job))
+        return Answer(
+            {"request_id": job.id, "status": "IN_QUEUE", "queue_position": self._place(job)} | self._urls(job)
+        )
 
     async def status(self, call: Call) -> Answer:
         """Show where a request is: 202 while it waits or runs, 200 when it has ended."""
@@ -120,8 +123,8 @@ class Fal(FalRest):
         shown: dict[str, Any] = {"logs": logs if call.query("logs") == "1" else None} | self._urls(job)
         if phase is Phase.RUNNING:
             return Answer({"status": job.word(phase, "IN_PROGRESS")} | shown, 202)
-        shown |= {"status": "COMPLETED", "metrics": {"inference_time": round(job.run, 2)}}
-        return Answer(shown | self._status_error(job, phase))
+        done = {"status": "COMPLETED", "metrics": {"inference_time": round(job.run, 2)}}
+        return Answer(done | shown | self._status_error(job, phase))
 
     async def result(self, call: Call) -> Answer:
         """Give the model's own answer."""
@@ -172,12 +175,6 @@ class Fal(FalRest):
             return fal(self.signing_key, job.id, self.user_id, stamp, body)
 
         return [Callback(job.order.callback, document, sign)]
-
-    @property
-    def signing_key(self) -> SigningKey:
-        """Return the key that callbacks are signed with."""
-        secret = bytes.fromhex(self.world.chance.hexadecimal(64, "fal signing key"))
-        return self.world.kept.setdefault("fal signing key", SigningKey(secret))
 
     @property
     def user_id(self) -> str:
@@ -252,7 +249,7 @@ def _media_life(call: Call) -> float:
 
 def _message(kind: str) -> str:
     words = {
-        "content_policy_violation": "The content could not be processed because it was flagged by a content checker.",
+        "content_policy_violation": "The content was flagged by a content checker.",
         "request_timeout": "The request did not start in time.",
         "client_cancelled": "The request was cancelled.",
     }
@@ -263,5 +260,3 @@ def _detail(kind: str, given: object) -> dict[str, Any]:
     address = f"https://docs.fal.ai/errors#{kind}"
     what = {"loc": ["body", "prompt"], "msg": _message(kind), "type": kind, "url": address}
     return {"detail": [what | {"ctx": {}, "input": given}]}
-
-

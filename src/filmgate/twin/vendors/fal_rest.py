@@ -26,7 +26,11 @@ _STATUSES: Final = {"success": (200, 300), "user_error": (400, 500), "error": (5
 class FalRest(Wire):
     """Be the hosts beside fal's queue."""
 
-    signing_key: SigningKey
+    @property
+    def signing_key(self) -> SigningKey:
+        """Return the key that callbacks are signed with."""
+        secret = bytes.fromhex(self.world.chance.hexadecimal(64, "fal signing key"))
+        return self.world.kept.setdefault("fal signing key", SigningKey(secret))
 
     def outcome(self, job: Job, phase: Phase) -> tuple[int, str]:
         """Return the status and error type of a request that did not succeed."""
@@ -47,15 +51,24 @@ class FalRest(Wire):
         if "result-missing" in job.faults:
             return {"video": None, "seed": seed}
         url = self.media.address(job, job.kept["media_life"])
-        film: dict[str, Any] = {"url": url, "content_type": "video/mp4", "file_name": "output.mp4", "file_size": None}
+        film: dict[str, Any] = {
+            "url": url,
+            "content_type": "video/mp4",
+            "file_name": "output.mp4",
+            "file_size": None,
+        }
         return {"video": film, "seed": seed}
 
     async def history(self, call: Call) -> Answer:
         """List the requests that have ended, the latest end first."""
         endpoint = call.query("endpoint_id")
         if not endpoint:
-            raise Rejected(Answer({"error": {"type": "validation_error", "message": "endpoint_id is required"}}, 400))
-        found = [job for job in self.jobs.newest_first() if job.order.model == endpoint and self._fits(call, job)]
+            raise Rejected(
+                Answer({"error": {"type": "validation_error", "message": "endpoint_id is required"}}, 400)
+            )
+        found = [
+            job for job in self.jobs.newest_first() if job.order.model == endpoint and self._fits(call, job)
+        ]
         found.sort(key=lambda job: job.ended_at(self.world.now()) or 0, reverse=True)
         start = whole(call.query("cursor", "0")) or 0
         limit = min(whole(call.query("limit", "50")) or 50, _MOST_LISTED)
@@ -97,7 +110,12 @@ class FalRest(Wire):
 
     async def pricing(self, call: Call) -> Answer:
         """Show what a second costs."""
-        row = {"endpoint_id": call.query("endpoint_id"), "unit_price": 0.1, "unit": "second", "currency": "USD"}
+        row = {
+            "endpoint_id": call.query("endpoint_id"),
+            "unit_price": 0.1,
+            "unit": "second",
+            "currency": "USD",
+        }
         return Answer({"prices": [row], "next_cursor": None, "has_more": False})
 
     async def public_keys(self, call: Call) -> Answer:
@@ -108,7 +126,8 @@ class FalRest(Wire):
 
     async def begin_upload(self, call: Call) -> Answer:
         """Give the address a file is sent to."""
-        name = f"{self.world.chance.hexadecimal(20, 'upload', call.number)}-{call.fields.get('file_name', 'file')}"
+        mark = self.world.chance.hexadecimal(20, "upload", call.number)
+        name = f"{mark}-{call.fields.get('file_name', 'file')}"
         address = f"{self.here}/rest/storage/files/{name}"
         return Answer({"upload_url": address, "file_url": address})
 

@@ -1,14 +1,11 @@
 """Speak OpenAI's videos API as it was until it was switched off on 2026-09-24."""
 
-import io
-import re
-from typing import Any, ClassVar, Final, cast
-
-from PIL import Image, UnidentifiedImageError
+from typing import Any, Final, cast
 
 from filmgate.twin.calls import Answer, Call, Rejected, Route, Verdict
 from filmgate.twin.jobs import Job, Order, Pace, Phase
 from filmgate.twin.signing import standard
+from filmgate.twin.vendors.openai_checks import check_prompt, check_reference, check_seconds, price_of
 from filmgate.twin.vendors.openai_objects import (
     WORDS,
     error_of,
@@ -20,12 +17,7 @@ from filmgate.twin.vendors.openai_objects import (
 from filmgate.twin.vendors.wire import Wire, text
 from filmgate.twin.webhooks import Callback
 
-_MODEL: Final = re.compile(r"sora-2(-pro)?(-\d{4}-\d\d-\d\d)?")
-_SECONDS: Final = ("4", "8", "12", "16", "20")
-_SMALL: Final = {"720x1280", "1280x720"}
-_LARGE: Final = {"1024x1792": 500_000, "1792x1024": 500_000, "1080x1920": 700_000, "1920x1080": 700_000}
 _URL_LIFE: Final = 3600.0
-_LONGEST_PROMPT: Final = 32_000
 _LONGEST_FILM: Final = 120
 _REQUESTS_PER_MINUTE: Final = 375
 
@@ -33,13 +25,13 @@ _REQUESTS_PER_MINUTE: Final = 375
 class OpenAI(Wire):
     """Be OpenAI while its videos API lived."""
 
-    name: ClassVar[str] = "openai"
+    name = "openai"
 
     def routes(self) -> list[Route]:
         """Return the ten operations; fixed words come before identifiers."""
         return [
             Route("POST", "/v1/videos", "create", self.create),
-            Route("GET", "/v1/videos", "list", self.list),
+            Route("GET", "/v1/videos", "list", self.index),
             Route("POST", "/v1/videos/edits", "create", self.edit),
             Route("POST", "/v1/videos/extensions", "create", self.extend),
             Route("POST", "/v1/videos/characters", "other", self.create_character),
@@ -115,12 +107,12 @@ class OpenAI(Wire):
     async def create(self, call: Call) -> Answer:
         """Create a video."""
         prompt, model = self.described(call)
-        self.check_prompt(prompt)
+        check_prompt(prompt)
         size = text(call.fields.get("size"), "720x1280")
-        price = _price(model, size)
-        seconds = self.check_seconds(call.fields.get("seconds", "4"))
+        price = price_of(model, size)
+        seconds = check_seconds(call.fields.get("seconds", "4"))
         width, height = map(int, size.split("x"))
-        _check_reference(call, width, height)
+        check_reference(call, width, height)
         order = Order(
             model=model,
             prompt=prompt,
@@ -132,7 +124,7 @@ class OpenAI(Wire):
         )
         return self.opened(call, order)
 
-    async def list(self, call: Call) -> Answer:
+    async def index(self, call: Call) -> Answer:
         """List the videos, newest first unless asked otherwise."""
         jobs = list(self.jobs.newest_first())
         if call.query("order", "desc") == "asc":
@@ -181,7 +173,7 @@ class OpenAI(Wire):
     async def extend(self, call: Call) -> Answer:
         """Create a video that goes on where another ends; its length is the total."""
         source = self._source(call)
-        added = self.check_seconds(call.fields.get("seconds"))
+        added = check_seconds(call.fields.get("seconds"))
         total = (int(source.order.seconds) if source else 0) + added
         if total > _LONGEST_FILM:
             raise Rejected(refused(f"The stitched video must be at most {_LONGEST_FILM} s.", "seconds"))
@@ -256,23 +248,6 @@ class OpenAI(Wire):
 
     # checks
 
-    @staticmethod
-    def check_prompt(prompt: str) -> None:
-        """Reject a prompt that is missing or too long."""
-        if not prompt:
-            raise Rejected(refused("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter"))
-        if len(prompt) > _LONGEST_PROMPT:
-            raise Rejected(refused(f"prompt is longer than {_LONGEST_PROMPT} characters.", "prompt"))
-
-    @staticmethod
-    def check_seconds(given: object) -> int:
-        """Return the length; it has to be one of the known texts, never a number."""
-        if not isinstance(given, str) or given not in _SECONDS:
-            known = ", ".join(f"'{length}'" for length in _SECONDS)
-            message = f"Invalid value: {given!r}. Supported values are: {known}."
-            raise Rejected(refused(message, "seconds", "invalid_value"))
-        return int(given)
-
     def _source(self, call: Call) -> Job | None:
         file, given = call.body.files.get("video"), call.fields.get("video")
         if file is not None and file.data:
@@ -291,73 +266,19 @@ class OpenAI(Wire):
 
     def _derived(self, call: Call, source: Job | None, added: int | None = None, total: int = 4) -> Order:
         prompt = text(call.fields.get("prompt"))
-        self.check_prompt(prompt)
+        check_prompt(prompt)
         base = source.order if source else None
         model = text(call.fields.get("model"), base.model if base else "sora-2")
         size = f"{base.width}x{base.height}" if base else "1280x720"
         seconds = total if added is not None or base is None else int(base.seconds)
-        price = _price(model, size) * (added or seconds)
+        price = price_of(model, size) * (added or seconds)
         width, height = map(int, size.split("x"))
         return Order(
-            model=model, prompt=prompt, seconds=seconds, width=width, height=height, price=price, pace=Pace(4, 9)
+            model=model,
+            prompt=prompt,
+            seconds=seconds,
+            width=width,
+            height=height,
+            price=price,
+            pace=Pace(4, 9),
         )
-
-
-class RetiredOpenAI(OpenAI):
-    """Be OpenAI after the switch-off; `?gone=` in the base address picks the shape of the refusal."""
-
-    name: ClassVar[str] = "openai-retired"
-
-    def routes(self) -> list[Route]:
-        """Return every operation under every shape of refusal: route, model, gone."""
-        alive = super().routes()
-        paths = [(route, way) for route in alive for way in ("", "/model", "/gone")]
-        return [Route(route.method, way + route.path, route.operation, self.refuse) for route, way in paths]
-
-    async def refuse(self, call: Call) -> Answer:
-        """Refuse, in the shape that the path asks for; which one OpenAI gives was not recorded."""
-        path = call.request.path.removeprefix(f"/{self.name}")
-        if path.startswith("/gone"):
-            return Answer(openai_error("The Videos API has been retired.", "invalid_request_error"), 410)
-        if path.startswith("/model"):
-            message = "The model 'sora-2' does not exist or you do not have access to it."
-            return Answer(openai_error(message, "invalid_request_error", code="model_not_found"), 404)
-        message = f"Invalid URL ({call.request.method} {path})"
-        return Answer(openai_error(message, "invalid_request_error"), 404)
-
-
-def _price(model: str, size: str) -> int:
-    """Return the price of a second in micro-USD."""
-    if not _MODEL.fullmatch(model):
-        message = f"The model '{model}' does not exist or you do not have access to it."
-        raise Rejected(Answer(openai_error(message, "invalid_request_error", code="model_not_found"), 404))
-    known = _SMALL | set(_LARGE) if "pro" in model else _SMALL
-    if size not in known:
-        message = f"Invalid value: '{size}'. Supported values are: {', '.join(sorted(known))}."
-        raise Rejected(refused(message, "size", "invalid_value"))
-    return _LARGE.get(size, 300_000 if "pro" in model else 100_000)
-
-
-def _check_reference(call: Call, width: int, height: int) -> None:
-    file = call.body.files.get("input_reference")
-    if file is not None and file.data:
-        _check_picture(file.data, width, height)
-    given: Any = call.fields.get("input_reference")
-    if given is None:
-        return
-    named = set(cast("dict[str, Any]", given)) if isinstance(given, dict) else set[str]()
-    if len(named & {"image_url", "file_id"}) != 1:
-        message = "input_reference takes exactly one of image_url and file_id."
-        raise Rejected(refused(message, "input_reference"))
-
-
-def _check_picture(data: bytes, width: int, height: int) -> None:
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as picture:
-            size = picture.size
-    except UnidentifiedImageError:
-        message = "input_reference must be an image/jpeg, image/png or image/webp file."
-        raise Rejected(refused(message, "input_reference")) from None
-    if size != (width, height):
-        message = f"The reference image must be {width}x{height}, not {size[0]}x{size[1]}."
-        raise Rejected(refused(message, "input_reference"))

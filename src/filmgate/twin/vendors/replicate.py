@@ -1,7 +1,7 @@
 """Speak Replicate's predictions API."""
 
 import re
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 from filmgate.twin.calls import Answer, Call, Rejected, Route, Verdict, whole
 from filmgate.twin.jobs import Job, Order, Pace, Phase
@@ -29,7 +29,7 @@ _TITLES: Final = {401: "Unauthenticated", 402: "Insufficient credit", 403: "Forb
 class Replicate(Wire):
     """Be Replicate."""
 
-    name: ClassVar[str] = "replicate"
+    name = "replicate"
 
     def routes(self) -> list[Route]:
         """Return the routes of predictions and of the webhook secret."""
@@ -37,7 +37,7 @@ class Replicate(Wire):
             Route("POST", "/v1/predictions", "create", self.create),
             Route("POST", "/v1/models/{owner}/{model}/predictions", "create", self.create),
             Route("POST", "/v1/deployments/{owner}/{model}/predictions", "create", self.create),
-            Route("GET", "/v1/predictions", "list", self.list),
+            Route("GET", "/v1/predictions", "list", self.index),
             Route("GET", "/v1/predictions/{id}", "poll", self.retrieve),
             Route("POST", "/v1/predictions/{id}/cancel", "cancel", self.cancel),
             Route("GET", "/v1/webhooks/default/secret", "other", self.show_secret),
@@ -66,7 +66,9 @@ class Replicate(Wire):
 
     def moderated(self, call: Call) -> Answer:
         """Return Replicate's refusal of a prompt."""
-        return self.error(422, "The input was flagged as sensitive. Please try again with different inputs. (E005)")
+        return self.error(
+            422, "The input was flagged as sensitive. Please try again with different inputs. (E005)"
+        )
 
     def described(self, call: Call) -> tuple[str, str]:
         """Return the prompt and model of a request."""
@@ -100,20 +102,24 @@ class Replicate(Wire):
         job_id = self.world.chance.letters(26, "replicate", self.world.count("replicate id"))
         job = self.world.open_job(call, job_id, order)
         job.kept["events"] = call.fields.get("webhook_events_filter") or ["start", "completed"]
-        job.kept["version"] = call.fields.get("version") or self.world.chance.hexadecimal(64, "version", model)
+        job.kept["version"] = call.fields.get("version") or self.world.chance.hexadecimal(
+            64, "version", model
+        )
         return Answer(self.shown(job), 201)
 
-    async def list(self, call: Call) -> Answer:
+    async def index(self, call: Call) -> Answer:
         """List the predictions, newest first, a hundred at a time."""
         jobs = list(self.jobs.newest_first())
         start = whole(call.query("cursor", "0")) or 0
         stop = start + _PAGE
         address = f"{self.here}/v1/predictions?cursor="
-        return Answer({
-            "previous": f"{address}{max(0, start - _PAGE)}" if start else None,
-            "next": f"{address}{stop}" if stop < len(jobs) else None,
-            "results": [self.shown(job) for job in jobs[start:stop]],
-        })
+        return Answer(
+            {
+                "previous": f"{address}{max(0, start - _PAGE)}" if start else None,
+                "next": f"{address}{stop}" if stop < len(jobs) else None,
+                "results": [self.shown(job) for job in jobs[start:stop]],
+            }
+        )
 
     async def retrieve(self, call: Call) -> Answer:
         """Show a prediction."""
@@ -168,7 +174,7 @@ class Replicate(Wire):
 
     def events(self, job: Job) -> list[str]:
         """Tell what the request's filter names."""
-        wanted = job.kept["events"] if job.order.callback else []
+        wanted: list[str] = job.kept["events"] if job.order.callback else []
         return [event for event, word in _EVENTS.items() if word in wanted]
 
     def callbacks(self, job: Job, event: str) -> list[Callback]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from filmgate.twin.calls import Answer, Call, Rejected, Route, Verdict, bearer, judged
 from filmgate.twin.jobs import Job, Jobs
@@ -14,8 +14,8 @@ from filmgate.twin.world import World
 class Wire(ABC):
     """Speak one vendor's wire."""
 
-    name: ClassVar[str]
-    key_optional: ClassVar[bool] = False
+    name: str
+    key_optional: bool = False
 
     def __init__(self, world: World, media: Media) -> None:
         self.world = world
