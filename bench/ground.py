@@ -151,7 +151,12 @@ def filmgate(cores: Cores, home: Path, dsn: str, **extra: str) -> Generator[Serv
         sys.executable, "-m", "filmgate", "serve", "--no-worker", "--port", "0", "--data", str(home / "data"),
     ]  # fmt: skip
     with _running(
-        "filmgate", cores, command, home, r"  API +(http://\S+)/api/v1", environment(DATABASE_URL=dsn, **extra)
+        "filmgate",
+        cores,
+        command,
+        home,
+        r"  API +(http://\S+)/api/v1",
+        environment(DATABASE_URL=dsn, **extra),
     ) as server:
         yield server
 

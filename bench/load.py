@@ -43,9 +43,7 @@ def find_wrk() -> str:
     return found
 
 
-def press(
-    server: Server, postgres: Postgres, script: str, seconds: int, ids: Path | None = None
-) -> Window:
+def press(server: Server, postgres: Postgres, script: str, seconds: int, ids: Path | None = None) -> Window:
     """Keep 64 connections busy for so long; any answer that is not a success ends the benchmark."""
     command = [
         find_wrk(), "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s",
@@ -63,7 +61,9 @@ def press(
         raise CannotMeasure(f"wrk gave no result: {done.stdout[-500:]} {done.stderr[-500:]}")
     requests, micros, errors, p50, p99 = (int(float(word)) for word in words[1:])
     if errors or not requests:
-        raise CannotMeasure(f"{server.name}: {errors} of {requests} requests ({script}) failed; see {server.log}")
+        raise CannotMeasure(
+            f"{server.name}: {errors} of {requests} requests ({script}) failed; see {server.log}"
+        )
     return Window(
         requests=requests,
         per_second=requests / micros * 1e6,

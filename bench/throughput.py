@@ -85,7 +85,9 @@ def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: 
         )
         targets += [
             Target(f"{kind}s per second, against Fastify", rate, RATIO, "×", more_is_better=True),
-            Target(f"{kind}s per second of API core CPU, against Fastify", core, RATIO, "×", more_is_better=True),
+            Target(
+                f"{kind}s per second of API core CPU, against Fastify", core, RATIO, "×", more_is_better=True
+            ),
         ]
     where = (
         "the server alone on one core, PostgreSQL and wrk on the other"

@@ -74,6 +74,25 @@ def test_a_worker_that_wakes_up_after_its_work_was_taken_over_changes_nothing(wo
     assert world.value("SELECT count(*) FROM pgqueuer WHERE status = 'failed'") == 0
 
 
+def test_a_worker_takes_postgres_over_when_its_owner_is_killed_and_finishes_the_batch(world: World) -> None:
+    api = world.serve("--no-worker")
+    worker = world.work()
+    batch_id, ids = api.create_batch(6)
+    until(world.rendering, 20, "a film being drawn")
+    begun = time.monotonic()
+    api.kill()
+    api = world.serve("--no-worker")
+    note(f"an API again {time.monotonic() - begun:.1f} s after the kill")
+    assert world.postmaster().ppid() == worker.pid
+    until(lambda: api.finished(batch_id), 60, "the batch to finish")
+    note(f"batch finished {time.monotonic() - begun:.1f} s after the kill")
+    tally = world.settled_tally(ids)
+    assert tally.clean, tally
+    assert tally.attempts == {"succeeded": 6}
+    # Nothing is owed to the one that went: both still end as they should.
+    assert [world.stop(member, 20) for member in (api, worker)] == [0, 0]
+
+
 def start_shared(world: World) -> tuple[Member, Member, Member]:
     """Start an API, which owns PostgreSQL, and two workers on the same data folder."""
     api = world.serve("--no-worker")

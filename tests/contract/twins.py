@@ -3,7 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDictProxy
 
 from filmgate.twin.application import Plan, Twin, running
 
@@ -63,6 +67,47 @@ class Judge:
         endpoints: dict[str, list[dict[str, str]]] = self.twin.world.kept.setdefault("endpoints", {})
         endpoints.setdefault(vendor, []).append({"url": url, "secret": secret})
         return secret
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer, read to its end."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Client:
+    """Ask one vendor with raw requests that are sent exactly once and never follow redirects."""
+
+    def __init__(self, base: str, headers: dict[str, str] | None = None) -> None:
+        self.base = base
+        self.headers = headers or {}
+
+    async def __aenter__(self) -> Self:
+        # a fresh connection for each request: aiohttp repeats GETs on connections that were kept
+        connector = aiohttp.TCPConnector(force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector, headers=self.headers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def ask(self, method: str, path: str, **sent: Any) -> Seen:
+        url = path if path.startswith("http") else self.base + path
+        async with self._session.request(method, url, allow_redirects=False, **sent) as answer:
+            return Seen(answer.status, answer.headers, await answer.read())
+
+    async def get(self, path: str, **sent: Any) -> Seen:
+        return await self.ask("GET", path, **sent)
+
+    async def post(self, path: str, body: Any = None, **sent: Any) -> Seen:
+        return await self.ask("POST", path, json=body, **sent)
 
 
 @asynccontextmanager

@@ -236,7 +236,7 @@ def test_a_lane_without_a_limit_is_refused(folder: Path) -> None:
         ("x = = 1\n", "filmgate.toml: ", "line 1"),
         ("\n\n[lanes\n", "filmgate.toml: ", "line 3"),
         ("\ndefault_modl = 1\n", "filmgate.toml, line 2: ", "Did you mean default_model?"),
-        ("\nqqq = 1\n", "filmgate.toml, line 2: ", "Known here: default_model, lanes."),
+        ("\nqqq = 1\n", "filmgate.toml, line 2: ", "Known here: default_model, lanes, routes, providers."),
         ("\n\ndefault_model = 1\n", "filmgate.toml, line 3: ", "must be text"),
         ("\nlanes = 3\n", "filmgate.toml, line 2: ", "Write [lanes.NAME]."),
         ("\n[lanes]\nembedded = 5\n", "filmgate.toml, line 3: ", "Write [lanes.embedded]"),
@@ -269,5 +269,5 @@ def test_production_does_not_choose_a_database_by_itself(folder: Path) -> None:
 
 def test_settings_that_have_no_effect_yet_are_named(folder: Path) -> None:
     dotenv(folder, "REDIS_URL=redis://x\n")
-    given = {"OPENAI_API_KEY": "x", "SENTRY_DSN": "", "WEBHOOK_SECRET": "y"}
-    assert read(folder, given).unused == ("OPENAI_API_KEY", "REDIS_URL", "WEBHOOK_SECRET")
+    given = {"OPENAI_API_KEY": "x", "SENTRY_DSN": "", "CORS_ORIGINS": "y"}
+    assert read(folder, given).unused == ("OPENAI_API_KEY", "REDIS_URL", "CORS_ORIGINS")

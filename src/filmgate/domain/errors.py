@@ -4,15 +4,20 @@ FilmgateError
 ├── BadSettings                 the process refuses to start
 ├── Unauthenticated             no key, or one we do not know
 ├── InvalidRequest              what was asked cannot be done as written
-│   └── UnknownModel
+│   ├── UnknownModel
+│   ├── BadIdempotencyKey
+│   └── IdempotencyKeyReused
 ├── NotFound                    not there, or not yours
 ├── BudgetExceeded              it would cost more than may be spent
 ├── VideoNotFinished            the result is asked for too early
 ├── VideoAlreadyFinal           too late to cancel
 ├── ResultGone                  it was there once
+├── StillBeingCreated           the same create is being carried out at this moment
+├── AcceptanceUnknown           the database went away before it said whether the create was kept
 ├── ServiceUnavailable          try again soon; nothing was done
 │   ├── Overloaded
 │   ├── DatabaseUnavailable
+│   │   └── CommitUnknown       the database went away before it said whether it had committed
 │   └── StorageUnavailable
 │       └── StorageFull
 ├── SchemaTooNew                the database belongs to a newer filmgate
@@ -29,6 +34,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,24 @@ class UnknownModel(InvalidRequest):
     """No model of that name can be asked for here."""
 
 
+class BadIdempotencyKey(InvalidRequest):
+    """The Idempotency-Key is not one that can be kept."""
+
+    def __init__(self, length: int) -> None:
+        message = f"The Idempotency-Key header, {length} characters long, is not 1 to 255 visible ASCII ones."
+        mend = "Give a fresh UUID with every new request, and the same one when you send it again."
+        super().__init__([FieldProblem(IDEMPOTENCY_HEADER, message, "bad_key", mend)])
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The Idempotency-Key already stands for a request that asked for something else."""
+
+    def __init__(self) -> None:
+        message = "This Idempotency-Key header came before, with a request that asked for something else."
+        mend = "Give every new request a key of its own, and send a repeated one unchanged."
+        super().__init__([FieldProblem(IDEMPOTENCY_HEADER, message, "reused", mend)])
+
+
 class NotFound(FilmgateError):
     """There is no such thing, or it belongs to another project."""
 
@@ -95,6 +120,25 @@ class ResultGone(FilmgateError):
     """The video has no result and will not get one."""
 
 
+class StillBeingCreated(FilmgateError):
+    """The same create is being carried out at this moment; nothing was done for this one."""
+
+    retry_after = timedelta(seconds=1)
+
+
+class AcceptanceUnknown(FilmgateError):
+    """The database went away before it said whether a create was kept.
+
+    With ``again`` the same request may be sent again, for it would be recognised.
+    """
+
+    retry_after = timedelta(seconds=5)
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        self.again = again
+        super().__init__(message)
+
+
 class ServiceUnavailable(FilmgateError):
     """Filmgate cannot answer right now; nothing was done."""
 
@@ -109,6 +153,10 @@ class Overloaded(ServiceUnavailable):
 
 class DatabaseUnavailable(ServiceUnavailable):
     """The database cannot be reached now."""
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The database went away before it said whether it had committed."""
 
 
 class StorageUnavailable(ServiceUnavailable):

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 
 import asyncpg
 
-from filmgate.domain.errors import DatabaseUnavailable, FilmgateError
+from filmgate.domain.errors import CommitUnknown, DatabaseUnavailable, FilmgateError
 
 Record = asyncpg.Record
 
@@ -27,6 +27,16 @@ _UNREACHABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.QueryCanceledError,
     asyncpg.DiskFullError,
+)
+# Those of them that may hide a commit: whatever else the server says, it says after rolling back.
+_CUT_OFF = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
 )
 
 
@@ -48,10 +58,20 @@ def _our_words() -> Generator[None, None, None]:
         yield
     except _UNREACHABLE as error:
         raise DatabaseUnavailable(
-            f"The database cannot be used now: {error or type(error).__name__}"
+            f"The database cannot be used now: {str(error) or type(error).__name__}"
         ) from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         raise RowRejected(str(error)) from error
+
+
+@contextmanager
+def _committing() -> Generator[None, None, None]:
+    try:
+        yield
+    except _CUT_OFF as error:
+        raise CommitUnknown(
+            f"The database went away in the middle of it: {error or type(error).__name__}"
+        ) from error
 
 
 class Session:
@@ -84,7 +104,10 @@ class Session:
 
 
 class Database:
-    """Hand out sessions on one PostgreSQL; every method raises DatabaseUnavailable while it is away."""
+    """Hand out sessions on one PostgreSQL; every method raises DatabaseUnavailable while it is away.
+
+    What changes something raises CommitUnknown, which is one, where the change may have happened.
+    """
 
     def __init__(self, dsn: str, *, size: int = POOL_SIZE, application: str = "filmgate") -> None:
         self.dsn = dsn
@@ -146,8 +169,16 @@ class Database:
     async def transaction(self) -> AsyncGenerator[Session, None]:
         """Lend a connection inside a transaction that commits at the end, or rolls back on an error."""
         with _our_words():
-            async with self.pool.acquire() as connection, connection.transaction():
-                yield Session(connection)
+            async with self.pool.acquire() as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    yield Session(connection)
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                with _committing():
+                    await transaction.commit()
 
     async def fetch(self, sql: LiteralString, *values: Any) -> list[Record]:
         """Return all rows."""
@@ -167,7 +198,9 @@ class Database:
     async def execute(self, sql: LiteralString, *values: Any) -> str:
         """Run the statement and return PostgreSQL's command tag."""
         with _our_words():
-            return await self.pool.execute(sql, *values)
+            async with self.pool.acquire() as connection:
+                with _committing():
+                    return await connection.execute(sql, *values)
 
     async def notify(self, channels: Sequence[str]) -> None:
         """Wake every listener on these channels."""

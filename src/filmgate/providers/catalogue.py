@@ -1,16 +1,43 @@
 """Read the catalogue of models: capabilities and prices are data, not code."""
 
 import tomllib
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from filmgate.domain.errors import BadSettings
 from filmgate.domain.money import Money
 from filmgate.domain.routing import Capability
+from filmgate.infrastructure.answers import mapping
 
 CATALOGUE = Path(__file__).parent.parent / "catalog.toml"
+# What is taken for granted of a model that the operator's own server serves.
+_OWN_SERVER: Mapping[str, Any] = {
+    "sizes": ("1280x720", "720x1280", "832x480", "480x832"),
+    "min_seconds": 1,
+    "max_seconds": 10,
+    "step": 1,
+    "image_input": True,
+    "audio": False,
+    "seed": True,
+    "negative_prompt": True,
+    "max_prompt": 32_000,
+    "price": "0",
+    "price_source": "filmgate.toml",
+}
+# What may be left out of a hosted model.
+_HOSTED = (
+    "title",
+    "price_date",
+    "price_source",
+    "image_input",
+    "audio",
+    "seed",
+    "negative_prompt",
+    "max_prompt",
+)
+_KNOWN = {*_OWN_SERVER, "name", "title", "price_date", "retires_on", "fields"}
 
 
 def read_catalogue(path: Path = CATALOGUE) -> dict[tuple[str, str], Capability]:
@@ -21,6 +48,40 @@ def read_catalogue(path: Path = CATALOGUE) -> dict[tuple[str, str], Capability]:
         for provider, models in tables.items()
         for model, row in models.items()
     }
+
+
+def added_models(
+    provider: str, models: Sequence[object], *, own_server: bool
+) -> dict[tuple[str, str], Capability]:
+    """Return what models can do that ``filmgate.toml`` adds: names, or tables with a ``name``.
+
+    A server of one's own may leave out all but the name; of a hosted model its price, sizes and lengths
+    have to be said, because they cost money.
+    """
+    added: dict[tuple[str, str], Capability] = {}
+    for given in models:
+        row = _added_row(provider, given)
+        usual = {**_OWN_SERVER, "title": row["name"], "price_date": datetime.now(UTC).date()}
+        guessed = usual if own_server else {name: usual[name] for name in _HOSTED}
+        added[provider, row["name"]] = _capability(provider, row["name"], {**guessed, **row})
+    return added
+
+
+def added_fields(models: Sequence[object]) -> dict[str, Mapping[str, Any]]:
+    """Return how the inputs of added models are called, where ``filmgate.toml`` says so."""
+    rows = [mapping(row) for row in models]
+    return {row["name"]: mapping(row["fields"]) for row in rows if "fields" in row}
+
+
+def _added_row(provider: str, given: object) -> Mapping[str, Any]:
+    row = mapping({"name": given} if isinstance(given, str) else given)
+    if not isinstance(row.get("name"), str):
+        raise BadSettings(f"providers.{provider}.models: each is a name, or a table with a name.")
+    strange = sorted(set(row) - _KNOWN)
+    if strange:
+        known = ", ".join(sorted(_KNOWN))
+        raise BadSettings(f"providers.{provider}.models: {strange[0]} is not known. Known: {known}.")
+    return row
 
 
 def _capability(provider: str, model: str, row: Mapping[str, Any]) -> Capability:
@@ -43,7 +104,7 @@ def _capability(provider: str, model: str, row: Mapping[str, Any]) -> Capability
             price_date=cast("date", row["price_date"]),
             retires_on=row.get("retires_on"),
         )
-    except (KeyError, ValueError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BadSettings(f"The catalogue row {provider}.{model} is not complete: {error}.") from error
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -158,7 +158,7 @@ class GeminiWire:
 
     def job_url(self, job: ProviderJob) -> str:
         """Return where an interaction is read."""
-        return f"{self._base}/interactions/{job.id}"
+        return f"{self._base}/interactions/{quote(job.id, safe='')}"
 
     def progress(self, answer: Answer, job: ProviderJob) -> Progress | None:
         """Return how an interaction stands; it gives no percentage and no price."""

@@ -119,10 +119,11 @@ def is_ours(fields: Fields, order: Order, listed: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One listed job that looks like ours, and when the vendor says that it was made."""
+    """One listed job that looks like ours, or may be, and when the vendor says that it was made."""
 
     job_id: str
     created_at: datetime
+    sure: bool = True
 
 
 def judge(
@@ -135,9 +136,9 @@ def judge(
     """
     near = [one for one in candidates if one.created_at >= sent_at - _DOUBT]
     until = sent_at + timedelta(seconds=quiet_seconds)
-    ours = {one.job_id for one in near if sent_at - _SKEW <= one.created_at <= until}
-    if len(ours) == 1:
-        return Found(ours.pop())
+    ours = {one.job_id: one for one in near if sent_at - _SKEW <= one.created_at <= until}
+    if len(ours) == 1 and all(one.sure for one in ours.values()):
+        return Found(next(iter(ours)))
     return NotThere() if complete and not near else CannotTell()
 
 
@@ -170,6 +171,7 @@ def fields_of(model: str, table: Mapping[str, Any]) -> Fields:
             raise BadSettings(f"fields of {model}: {name} is not known. Known: {', '.join(sorted(known))}.")
         if name == "seconds_as" and value not in get_args(SecondsForm):
             raise BadSettings(f"fields of {model}: seconds_as is one of {', '.join(get_args(SecondsForm))}.")
-    read = {name: None if value is False else value for name, value in table.items()}
+    read: dict[str, Any] = {name: None if value is False else value for name, value in table.items()}
     read["not_with_image"] = tuple(read.get("not_with_image", ()))
-    return Fields(**{"endpoint": model, **read})
+    read.setdefault("endpoint", model)
+    return Fields(**read)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -188,7 +189,7 @@ class RunwayWire:
 
     def job_url(self, job: ProviderJob) -> str:
         """Return where a task is read, stopped and deleted."""
-        return f"{self._base}/tasks/{job.id}"
+        return f"{self._base}/tasks/{quote(job.id, safe='')}"
 
     def progress(self, answer: Answer, job: ProviderJob) -> Progress | None:
         """Return how a task stands, and what it has cost once it has ended."""

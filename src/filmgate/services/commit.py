@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from filmgate.domain.errors import DatabaseUnavailable
+from filmgate.domain.errors import AcceptanceUnknown, CommitUnknown, DatabaseUnavailable
 
 _TRIES = 4
 _PAUSE_SECONDS = 0.25
@@ -11,16 +11,33 @@ _LONGEST_PAUSE_SECONDS = 2.0
 
 
 async def commit_surely(commit: Callable[[], Awaitable[None]]) -> None:
-    """Repeat a commit until the database has answered; the last failure is raised.
+    """Repeat a commit until the database has answered; the failure that says most is raised.
 
-    Only for commits that bear being done twice: an answer that was lost may hide one that happened.
+    Only for commits that bear being done twice: an answer that was lost may hide one that happened, and
+    then CommitUnknown is raised, whatever the later tries met.
     """
-    for number in range(1, _TRIES):
+    unknown: CommitUnknown | None = None
+    for number in range(1, _TRIES + 1):
         try:
             return await commit()
-        except DatabaseUnavailable:
-            await asyncio.sleep(_PAUSE_SECONDS * number)
-    return await commit()
+        except DatabaseUnavailable as error:
+            unknown = unknown or (error if isinstance(error, CommitUnknown) else None)
+            if number == _TRIES:
+                raise unknown or error from None
+        await asyncio.sleep(_PAUSE_SECONDS * number)
+    return None
+
+
+async def create_surely(commit: Callable[[], Awaitable[None]], advice: str, *, again: bool) -> None:
+    """Commit what was asked for; where that remains unknown, say so with advice, never "nothing was done".
+
+    With ``again`` the request will be recognised if it is sent once more.
+    """
+    try:
+        await commit_surely(commit)
+    except CommitUnknown as lost:
+        message = f"The database went away before it said whether your request was accepted. {advice}"
+        raise AcceptanceUnknown(message, again=again) from lost
 
 
 async def commit_at_last(commit: Callable[[], Awaitable[None]]) -> None:

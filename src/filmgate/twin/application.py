@@ -1,12 +1,13 @@
 """Put a twin together: all wires on one port, the media hosts on another, and start or stop it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from filmgate.twin.calls import Route
 from filmgate.twin.control import Control
@@ -38,6 +39,7 @@ VENDORS: Final[tuple[type[Wire], ...]] = (
     Ark,
     Replicate,
 )
+_Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LARGEST_BODY: Final = 96 * 1024**2
 _GRACE_SECONDS: Final = 0.2
 
@@ -112,7 +114,8 @@ def _named(host: str) -> str:
 
 
 def _application(desk: Desk, vendors: list[Wire], media: Media, *, with_wires: bool) -> web.Application:
-    application = web.Application(client_max_size=_LARGEST_BODY)
+    known = {vendor.name: vendor for vendor in vendors}
+    application = web.Application(client_max_size=_LARGEST_BODY, middlewares=[_unrouted(desk, known)])
     place = "wires" if with_wires else "media"
     for vendor in vendors:
         served = Route("GET", f"/media/{vendor.name}/{{token}}/{{file}}", "download", media.fetch)
@@ -120,6 +123,20 @@ def _application(desk: Desk, vendors: list[Wire], media: Media, *, with_wires: b
         for route in vendor.routes() if with_wires else []:
             _add(application, desk, vendor, (route, f"/{vendor.name}", place))
     return application
+
+
+def _unrouted(desk: Desk, vendors: dict[str, Wire]) -> Middleware:
+    @web.middleware
+    async def answer(request: web.Request, handler: _Serve) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            _, name, *rest = request.path.split("/")
+            if name not in vendors:
+                raise
+            return await desk.turn_away(vendors[name], error.status, request, f"/{'/'.join(rest)}")
+
+    return answer
 
 
 def _add(application: web.Application, desk: Desk, vendor: Wire, plan: tuple[Route, str, str]) -> None:

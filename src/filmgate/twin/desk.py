@@ -53,6 +53,13 @@ class Desk:
             call.entry.fault = fault and fault.name
         return await self._served(wire, call, (route.handler, fault), record)
 
+    async def turn_away(self, wire: Wire, status: int, request: web.Request, path: str) -> web.StreamResponse:
+        """Answer a request for something that the vendor does not have."""
+        call = Call(request, wire.name, "other", self.world.count(f"request {wire.name}"))
+        record = {"operation": "other", "method": request.method, "path": request.path_qs, "status": status}
+        self.world.saw(call, "wires", record | {"headers": shown_headers(request.headers)})
+        return await sending.send(request, wire.unrouted(status, request.method, path))
+
     async def _looked_at(self, wire: Wire, call: Call, record: dict[str, Any]) -> Fault | Answer | None:
         data = await call.request.read()
         record["body"] = data[:_BODY_SHOWN].decode("utf-8", "replace")

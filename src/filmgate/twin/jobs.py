@@ -173,13 +173,14 @@ class Jobs:
 
     clock: Callable[[], float]
     _known: dict[str, Job] = field(default_factory=dict[str, Job])
+    _living: dict[str, Job] = field(default_factory=dict[str, Job])
 
     def __len__(self) -> int:
         return len(self._known)
 
     def add(self, job: Job) -> None:
         """Keep a job."""
-        self._known[job.id] = job
+        self._known[job.id] = self._living[job.id] = job
 
     def get(self, job_id: str) -> Job | None:
         """Return a job, unless the vendor says that it does not know it."""
@@ -198,4 +199,6 @@ class Jobs:
     def unfinished(self) -> int:
         """Return how many jobs have not ended."""
         now = self.clock()
-        return sum(not job.phase(now).ended for job in self._known.values())
+        for job_id in [job.id for job in self._living.values() if job.phase(now).ended]:
+            del self._living[job_id]
+        return len(self._living)

@@ -7,8 +7,18 @@ from typing import Any, Final
 
 _SHOWN: Final = 200
 _TOTALS: Final = ("Vendor", "Received", "Jobs", "Billed")
-_COLUMNS: Final = tuple(
-    ["#", "Time", "Vendor", "Model", "Prompt", "Reference", "Job", "State", "Fault", "Answer", "Billed"]
+_COLUMNS: Final = (
+    "#",
+    "Time",
+    "Vendor",
+    "Model",
+    "Prompt",
+    "Reference",
+    "Job",
+    "State",
+    "Fault",
+    "Answer",
+    "Billed",
 )
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }

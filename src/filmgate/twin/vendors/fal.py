@@ -185,7 +185,7 @@ class Fal(FalRest):
         job = self.known(call)
         ended = job.ended_at(self.world.now())
         late = ended is not None and ended + _RESULT_LIFE < self.world.now()
-        if late or not job.order.model.startswith(call.part("app")):
+        if late or not f"{job.order.model}/".startswith(f"{call.part('app')}/"):
             raise Rejected(self.missing(call))
         return job
 

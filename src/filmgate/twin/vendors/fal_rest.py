@@ -1,6 +1,7 @@
 """Speak what surrounds fal's queue: history, prices, public keys, uploads; and show a film as fal does."""
 
 import base64
+from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -32,9 +33,9 @@ class FalRest(Wire):
         secret = bytes.fromhex(self.world.chance.hexadecimal(64, "fal signing key"))
         return self.world.kept.setdefault("fal signing key", SigningKey(secret))
 
+    @abstractmethod
     def outcome(self, job: Job, phase: Phase) -> tuple[int, str]:
         """Return the status and error type of a request that did not succeed."""
-        raise NotImplementedError
 
     async def output(self, job: Job) -> dict[str, Any]:
         """Return a model's answer about a film, with its size."""

@@ -80,6 +80,10 @@ class OpenAI(Wire):
         message = f"Video with id '{call.part('id')}' not found."
         return Answer(openai_error(message, "invalid_request_error", param="video_id", code="not_found"), 404)
 
+    def unrouted(self, status: int, method: str, path: str) -> Answer:
+        """Return OpenAI's answer to a path it does not have."""
+        return self.error(status, f"Invalid URL ({method} {path})")
+
     def headers(self, call: Call) -> dict[str, str]:
         """Return the headers OpenAI puts on answers."""
         headers = {

@@ -24,5 +24,4 @@ class RetiredOpenAI(OpenAI):
         if path.startswith("/model"):
             message = "The model 'sora-2' does not exist or you do not have access to it."
             return Answer(openai_error(message, "invalid_request_error", code="model_not_found"), 404)
-        message = f"Invalid URL ({call.request.method} {path})"
-        return Answer(openai_error(message, "invalid_request_error"), 404)
+        return self.unrouted(404, call.request.method, path)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from filmgate.twin.calls import Answer, Call, Rejected, Route, Verdict, bearer, judged
@@ -85,6 +86,10 @@ class Wire(ABC):
     def missing(self, call: Call) -> Answer:
         """Return the answer about a job that is not there."""
         return self.error(404, f"{call.part('id')} was not found")
+
+    def unrouted(self, status: int, method: str, path: str) -> Answer:
+        """Return the answer to a path or a method that the vendor does not have."""
+        return self.error(status, HTTPStatus(status).phrase)
 
     def server_error(self, status: int) -> Answer:
         """Return the vendor's 5xx."""

@@ -1,15 +1,14 @@
-"""Read the settings once, at start, from the environment, ``.env`` and ``filmgate.toml``."""
+"""Read environment variables and ``.env``: every value with the place where it was given."""
 
-import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from difflib import get_close_matches
 from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
@@ -18,10 +17,18 @@ from filmgate.domain.errors import BadSettings
 
 ENVIRONMENTS = ("development", "production", "test")
 LEVELS = ("debug", "info", "warning", "error")
+# The names that vendors use for their keys.
+VENDOR_KEYS: Mapping[str, str] = {
+    "FAL_KEY": "fal",
+    "GEMINI_API_KEY": "gemini",
+    "RUNWAYML_API_SECRET": "runway",
+    "REPLICATE_API_TOKEN": "replicate",
+    "ARK_API_KEY": "ark",
+}
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 # Known from the plan of this API, read by no part of this release yet.
-_NOT_YET = (
+NOT_YET = (
     "OPENAI_API_KEY",
     "OPENAI_SORA_BASE_URL",
     "OPENAI_TIMEOUT",
@@ -32,38 +39,6 @@ _NOT_YET = (
     "CORS_ORIGINS",
     "SENTRY_DSN",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What this process was told; ``unused`` names settings that are given but have no effect yet.
-
-    ``lanes`` holds how many videos each lane may have under way; ``drain_seconds`` is how long a stopping
-    process may take to finish what it has begun.
-    """
-
-    data: Path
-    host: str = "127.0.0.1"
-    port: int = 8000
-    environment: str = "development"
-    api_key: str | None = None
-    database_url: str | None = None
-    postgres_binaries: Path | None = None
-    public_url: str | None = None
-    webhook_secret: str | None = None
-    webhook_allow: tuple[str, ...] = ()
-    log_level: str = "info"
-    log_pretty: bool = False
-    default_model: str = "sora-2"
-    worker_concurrency: int = 100
-    drain_seconds: float = 20.0
-    lanes: Mapping[str, int] = field(default_factory=dict[str, int])
-    unused: tuple[str, ...] = ()
-
-    @property
-    def production(self) -> bool:
-        """Whether real users depend on this process."""
-        return self.environment == "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,45 +57,10 @@ class Given:
 Parser = Callable[[Given], Any]
 
 
-def default_data() -> Path:
-    """Return where data is kept when nothing else is said."""
-    base = os.environ.get("XDG_DATA_HOME")
-    home = Path(base) if base else Path.home() / ".local" / "share"
-    return home / "filmgate"
-
-
-def read_settings(
-    environment: Mapping[str, str], folder: Path, overrides: Mapping[str, object] | None = None
-) -> Settings:
-    """Return the settings: ``overrides`` (the command line) win, then the environment, then the files."""
-    given = _gather(environment, folder)
-    values: dict[str, object] = {}
-    for name, (attribute, parse) in _VARIABLES.items():
-        if name in given:
-            value = parse(given[name])
-            if attribute is not None:
-                values.setdefault(attribute, value)
-    values.update(_read_toml(folder / "filmgate.toml"))
-    values.update({name: value for name, value in (overrides or {}).items() if value is not None})
-    values.setdefault("data", default_data())
-    values["unused"] = tuple(name for name in _NOT_YET if name in given)
-    settings = Settings(**cast("dict[str, Any]", values))
-    return _checked(settings)
-
-
-def _checked(settings: Settings) -> Settings:
-    if settings.production and settings.database_url is None:
-        raise BadSettings(
-            "DATABASE_URL is not set, and in production filmgate does not choose a database by itself. "
-            "Set DATABASE_URL=postgresql://user:password@host:5432/name, or APP_ENV=development."
-        )
-    return settings
-
-
-def _gather(environment: Mapping[str, str], folder: Path) -> dict[str, Given]:
+def gather(environment: Mapping[str, str], folder: Path, extra: AbstractSet[str]) -> dict[str, Given]:
     """Return every value we know the name of, secrets read from the files that NAME_FILE names."""
     found: dict[str, Given] = {}
-    known = {*_VARIABLES, *_NOT_YET}
+    known = {*VARIABLES, *NOT_YET, *VENDOR_KEYS, *extra}
     for given in [*_read_dotenv(folder / ".env"), *_from_environment(environment)]:
         name = given.name.removesuffix("_FILE")
         if given.name in known:
@@ -138,7 +78,7 @@ def _read_dotenv(path: Path) -> list[Given]:
     if not path.is_file():
         return []
     found: list[Given] = []
-    for binding in parse_stream(StringIO(_read_text(path))):
+    for binding in parse_stream(StringIO(read_text(path))):
         # The parser counts blank lines to the binding that follows them.
         text = binding.original.string.lstrip()
         blank = binding.original.string.removesuffix(text).count("\n")
@@ -150,7 +90,8 @@ def _read_dotenv(path: Path) -> list[Given]:
     return found
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file; raise BadSettings where it is none."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -261,7 +202,7 @@ def _path(given: Given) -> Path:
     return Path(given.value.strip()).expanduser()
 
 
-_VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
+VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
     "FILMGATE_DATA": ("data", _path),
     "HOST": ("host", _text),
     "PORT": ("port", _number(0, 65535)),
@@ -279,69 +220,3 @@ _VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
     "DRAIN_SECONDS": ("drain_seconds", _number(0, 3600)),
     "STORAGE_PROVIDER": (None, _storage),
 }
-
-
-def _read_toml(path: Path) -> dict[str, object]:
-    if not path.is_file():
-        return {}
-    text = _read_text(path)
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{path.name}: {error}. Mend that line.") from error
-    _refuse_unknown(path.name, text, tables, ("default_model", "lanes"))
-    values: dict[str, object] = {}
-    if "default_model" in tables:
-        values["default_model"] = _toml_text(path.name, text, "default_model", tables["default_model"])
-    if "lanes" in tables:
-        values["lanes"] = _read_lanes(path.name, text, tables["lanes"])
-    return values
-
-
-def _toml_text(file: str, text: str, name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise BadSettings(f'{file}, line {_line_of(text, name)}: {name} must be text. Write {name} = "…".')
-    return value
-
-
-def _read_lanes(file: str, text: str, tables: object) -> dict[str, int]:
-    if not isinstance(tables, dict):
-        raise BadSettings(
-            f"{file}, line {_line_of(text, 'lanes')}: lanes must be tables. Write [lanes.NAME]."
-        )
-    lanes: dict[str, int] = {}
-    for name, given in cast("dict[str, object]", tables).items():
-        header = _line_of(text, name)
-        if not isinstance(given, dict):
-            raise BadSettings(
-                f"{file}, line {header}: lanes.{name} must be a table. "
-                f"Write [lanes.{name}], and below it max_in_flight = 5."
-            )
-        table = cast("dict[str, object]", given)
-        _refuse_unknown(file, text, table, ("max_in_flight",))
-        limit = table.get("max_in_flight")
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            line = _line_of(text, "max_in_flight", header)
-            raise BadSettings(
-                f"{file}, line {line}: lanes.{name}.max_in_flight must be a whole number from 1. "
-                "Write e.g. max_in_flight = 5."
-            )
-        lanes[name] = limit
-    return lanes
-
-
-def _refuse_unknown(file: str, text: str, table: Mapping[str, object], known: tuple[str, ...]) -> None:
-    for name in table:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
-            raise BadSettings(f"{file}, line {_line_of(text, name)}: {name} is not known. {hint}")
-
-
-def _line_of(text: str, name: str, after: int = 1) -> int:
-    """Return the first line from ``after`` on that holds the name, or ``after`` itself."""
-    pattern = re.compile(rf"(^|[\[.\s]){re.escape(name)}\b")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if number >= after and pattern.search(line):
-            return number
-    return after
