@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from bench.ground import CannotMeasure, environment, folder
+from bench.ground import ROOT, CannotMeasure, environment, folder
 from bench.machine import Cores, load, median, spread
 from bench.report import Result, Target, table
 
@@ -24,8 +24,8 @@ def measure(cores: Cores, *, rounds: int, quick: bool) -> Result:
     ]
     seconds = median([run["seconds"] for run in runs])
     text = (
-        f"{videos:,} videos accepted as one batch, admitted, sent, polled, downloaded, stored and completed, each "
-        "step committed; the provider finishes at once and the film is a few bytes that nobody decodes. "
+        f"{videos:,} videos accepted as one batch, admitted, sent, polled, downloaded, stored and completed, "
+        "each step committed; the provider finishes at once and the film is a few bytes that nobody decodes. "
         f"Median of {len(runs)} runs, which took {seconds:.1f} s each.\n\n"
         + table(["CPU per video", "ms"], rows)
     )
@@ -38,7 +38,7 @@ def _once(cores: Cores, videos: int) -> dict[str, float]:
         done = subprocess.run(
             ["taskset", "--cpu-list", str(cores.subject), sys.executable, "-m", "bench.engine_gate",
              str(home), str(videos), ",".join(map(str, cores.others))],
-            env=environment(PYTHONPATH=":".join(sys.path[:1] + _paths())),
+            env=environment(PYTHONPATH=f"{ROOT / 'src'}:{ROOT}"),
             capture_output=True,
             text=True,
             timeout=900,
@@ -47,7 +47,3 @@ def _once(cores: Cores, videos: int) -> dict[str, float]:
     if done.returncode:
         raise CannotMeasure(f"the engine's gate ended with {done.returncode}: {done.stderr[-1500:]}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _paths() -> list[str]:
-    return [path for path in sys.path[1:] if path]

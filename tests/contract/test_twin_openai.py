@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.contract.twins import Client, Judge, running_twin
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")]
 
 KITE = {"model": "sora-2", "prompt": "A red kite over a harbour", "seconds": "4", "size": "1280x720"}
 KEYS = [
@@ -225,7 +225,6 @@ async def test_after_the_switch_off_every_shape_of_refusal_can_be_had(
     assert twin.bill()["received"] == 2
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_the_official_client_makes_fetches_lists_and_deletes_a_video(sdk: AsyncOpenAI) -> None:
     video = await sdk.videos.create_and_poll(prompt="a kite", model="sora-2", seconds="4", size="1280x720")
     assert (video.status, video.progress) == ("completed", 100)
@@ -242,7 +241,6 @@ async def test_the_official_client_makes_fetches_lists_and_deletes_a_video(sdk: 
         await sdk.videos.retrieve(video.id)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_the_official_client_sends_files_that_are_understood(sdk: AsyncOpenAI) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (720, 1280)).save(picture, "JPEG")
@@ -254,7 +252,6 @@ async def test_the_official_client_sends_files_that_are_understood(sdk: AsyncOpe
     assert (await sdk.videos.get_character(character.id)).name == "Mossy"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_the_official_client_pays_three_times_when_answers_are_lost(twin: Judge) -> None:
     twin.fault("lost-after-accept", vendor="openai")
     async with AsyncOpenAI(api_key="sk-test", base_url=f"{twin.url('openai')}/v1") as sdk:

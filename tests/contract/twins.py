@@ -90,9 +90,10 @@ class Client:
         self.headers = headers or {}
 
     async def __aenter__(self) -> Self:
-        # a fresh connection for each request: aiohttp repeats GETs on connections that were kept
         connector = aiohttp.TCPConnector(force_close=True)
         self._session = aiohttp.ClientSession(connector=connector, headers=self.headers)
+        # by itself aiohttp sends a GET, PUT or DELETE once more after its connection broke
+        self._session._retry_connection = False
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -66,13 +66,17 @@ async def test_a_video_goes_from_create_to_completed_with_the_built_in_renderer(
     assert video.result is not None
     assert (video.result.width, video.result.height) == (360, 360)
     assert video.attempts == 1
-    assert await working_gate.database.value("SELECT count(*) FROM renders") == 0
+
+    async def forgotten() -> bool:
+        return await working_gate.database.value("SELECT count(*) FROM renders") == 0
+
+    await until(forgotten)
 
 
-async def test_twenty_videos_are_paid_for_once_each(
+async def test_several_videos_are_paid_for_once_each(
     scripted_gate: Gate, owner: Key, vendor: Scripted
 ) -> None:
-    made = await asyncio.gather(*(scripted_gate.services.videos.create(owner, ASKED) for _ in range(20)))
+    made = await asyncio.gather(*(scripted_gate.services.videos.create(owner, ASKED) for _ in range(8)))
     for video in made:
         assert (await ended(scripted_gate, video)).status is VideoStatus.COMPLETED
     assert sorted(order.reference for order in vendor.paid) == sorted(video.id for video in made)
@@ -170,7 +174,8 @@ async def test_a_step_that_was_given_up_ends_what_it_was_for(scripted_gate: Gate
         """
         INSERT INTO attempts (id, video_id, ordinal, provider, provider_model, account, state, body, sent_by,
                               lease_until, quiet_at, provider_job_id)
-        VALUES ('att_1', $1, 1, 'embedded', 'procedural-1', 'embedded', 'succeeded', '', 'w', now(), now(), 'v')
+        VALUES ('att_1', $1, 1, 'embedded', 'procedural-1', 'embedded', 'succeeded', '', 'w',
+                now(), now(), 'v')
         """,
         made[1].id,
     )

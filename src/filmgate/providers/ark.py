@@ -228,7 +228,7 @@ class Ark(TaskApi):
     """ModelArk as a provider."""
 
     async def cancel(self, job: ProviderJob) -> CancelOutcome:
-        """Stop a task that still waits: nothing stops one that runs, and one that has ended stays readable."""
+        """Stop a task that still waits; one that runs cannot be, and one that has ended stays readable."""
         state = await self._state(job)
         if state is JobState.PENDING:
             await super().cancel(job)

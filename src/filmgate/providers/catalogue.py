@@ -1,7 +1,7 @@
 """Read the catalogue of models: capabilities and prices are data, not code."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,8 @@ from filmgate.domain.routing import Capability
 from filmgate.infrastructure.answers import mapping
 
 CATALOGUE = Path(__file__).parent.parent / "catalog.toml"
+# Wires of servers that run on the operator's own machines.
+OWN_SERVERS = frozenset({"sglang", "vllm"})
 # What is taken for granted of a model that the operator's own server serves.
 _OWN_SERVER: Mapping[str, Any] = {
     "sizes": ("1280x720", "720x1280", "832x480", "480x832"),
@@ -37,7 +39,7 @@ _HOSTED = (
     "negative_prompt",
     "max_prompt",
 )
-_KNOWN = {*_OWN_SERVER, "name", "title", "price_date", "retires_on", "fields"}
+_KNOWN = {*_OWN_SERVER, "title", "price_date", "retires_on", "fields"}
 
 
 def read_catalogue(path: Path = CATALOGUE) -> dict[tuple[str, str], Capability]:
@@ -51,37 +53,31 @@ def read_catalogue(path: Path = CATALOGUE) -> dict[tuple[str, str], Capability]:
 
 
 def added_models(
-    provider: str, models: Sequence[object], *, own_server: bool
+    provider: str, wire: str, models: Mapping[str, Mapping[str, Any]]
 ) -> dict[tuple[str, str], Capability]:
-    """Return what models can do that ``filmgate.toml`` adds: names, or tables with a ``name``.
+    """Return what the models can do that ``filmgate.toml`` adds to a provider, by name.
 
-    A server of one's own may leave out all but the name; of a hosted model its price, sizes and lengths
-    have to be said, because they cost money.
+    Everything may be left out of a model on a server of one's own; of a hosted one its sizes, lengths and
+    price have to be said, because they cost money.
     """
     added: dict[tuple[str, str], Capability] = {}
-    for given in models:
-        row = _added_row(provider, given)
-        usual = {**_OWN_SERVER, "title": row["name"], "price_date": datetime.now(UTC).date()}
-        guessed = usual if own_server else {name: usual[name] for name in _HOSTED}
-        added[provider, row["name"]] = _capability(provider, row["name"], {**guessed, **row})
+    for name, row in models.items():
+        strange = sorted(set(row) - _KNOWN)
+        if strange:
+            known = ", ".join(sorted(_KNOWN))
+            raise BadSettings(
+                f"providers.{provider}.models.{name}: {strange[0]} is not known. Known: {known}."
+            )
+        usual = {**_OWN_SERVER, "title": name, "price_date": datetime.now(UTC).date()}
+        if wire not in OWN_SERVERS:
+            usual = {field: usual[field] for field in _HOSTED}
+        added[provider, name] = _capability(provider, name, {**usual, **row})
     return added
 
 
-def added_fields(models: Sequence[object]) -> dict[str, Mapping[str, Any]]:
+def added_fields(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Return how the inputs of added models are called, where ``filmgate.toml`` says so."""
-    rows = [mapping(row) for row in models]
-    return {row["name"]: mapping(row["fields"]) for row in rows if "fields" in row}
-
-
-def _added_row(provider: str, given: object) -> Mapping[str, Any]:
-    row = mapping({"name": given} if isinstance(given, str) else given)
-    if not isinstance(row.get("name"), str):
-        raise BadSettings(f"providers.{provider}.models: each is a name, or a table with a name.")
-    strange = sorted(set(row) - _KNOWN)
-    if strange:
-        known = ", ".join(sorted(_KNOWN))
-        raise BadSettings(f"providers.{provider}.models: {strange[0]} is not known. Known: {known}.")
-    return row
+    return {name: mapping(row["fields"]) for name, row in models.items() if "fields" in row}
 
 
 def _capability(provider: str, model: str, row: Mapping[str, Any]) -> Capability:

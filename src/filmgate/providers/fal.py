@@ -99,6 +99,9 @@ class FalWire:
     # about how long fal keeps results.
     quiet_seconds = 3600.0
 
+    # Only what has ended is listed: a job may be found, and is never proven absent.
+    evidence = "presence"
+
     def __init__(self, account: Account) -> None:
         self.name = account.name or "fal"
         self._account = account

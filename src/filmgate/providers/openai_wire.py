@@ -80,6 +80,10 @@ _KINDS: Mapping[str, RefusalKind] = {
     "authentication_error": RefusalKind.KEY,
     "permission_error": RefusalKind.KEY,
     "insufficient_quota": RefusalKind.QUOTA,
+    # LiteLLM's, which keeps the word in the type.
+    "auth_error": RefusalKind.KEY,
+    "budget_exceeded": RefusalKind.QUOTA,
+    "key_model_access_denied": RefusalKind.KEY,
     "billing_hard_limit_reached": RefusalKind.QUOTA,
 }
 
@@ -95,8 +99,9 @@ class OpenAIWire:
     quiet_seconds = 600.0
 
     def __init__(self, account: Account) -> None:
-        self.name = account.name or "openai_wire"
+        self.name = account.name or account.dialect or "openai"
         self.dialect = DIALECTS[account.dialect or "openai"]
+        self.evidence = "B0" if self.dialect.lists_all else "presence"
         self._account = account
         self._base = account.base_url.rstrip("/")
 
@@ -147,7 +152,11 @@ class OpenAIWire:
 
     def refusal(self, answer: Answer) -> Refused:
         """Sort a refusal by its code; a route or model that is gone will not come back."""
-        return refuse(answer, self.name, _KINDS)
+        error = mapping(answer.mapping().get("error"))
+        words = [str(error.get("code")), str(error.get("type"))]
+        kind = next((_KINDS[word] for word in words if word in _KINDS), None)
+        usual = refuse(answer, self.name, {})
+        return usual if kind is None else Refused(kind, str(usual))
 
     def job_url(self, job: ProviderJob) -> str:
         """Return where a video is read; ids may hold any character."""

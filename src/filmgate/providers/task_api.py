@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
@@ -24,7 +25,7 @@ from filmgate.domain.provider import (
     SendFence,
 )
 from filmgate.infrastructure.addresses import AddressGuard
-from filmgate.infrastructure.answers import code_of, first_detail, retry_after, said
+from filmgate.infrastructure.answers import code_of, retry_after, said
 from filmgate.infrastructure.http import (
     SEND_SECONDS,
     Answer,
@@ -36,28 +37,10 @@ from filmgate.infrastructure.http import (
     download,
     send_once,
 )
-from filmgate.infrastructure.images import data_url, image_type
+from filmgate.infrastructure.images import data_url as data_url
+from filmgate.infrastructure.images import image_type as image_type
 from filmgate.infrastructure.signatures import SignatureRefused
-
-__all__ = [
-    "Account",
-    "Answer",
-    "Film",
-    "Notice",
-    "Reader",
-    "SignatureRefused",
-    "TaskApi",
-    "Wire",
-    "code_of",
-    "data_url",
-    "first_detail",
-    "hook_url",
-    "image_type",
-    "refuse",
-    "retry_after",
-    "said",
-    "state_of",
-]
+from filmgate.infrastructure.tokens import seal_of
 
 MAX_FILM_BYTES = 2 * 1024**3
 # Answers to a create after which nothing exists at the vendor (providers' documentation, one by one).
@@ -67,6 +50,7 @@ MISSING_SECONDS = 300.0
 _KEYS_LIFE = timedelta(hours=24)
 _KEYS_REST = timedelta(minutes=5)
 _READS_AT_ONCE = 20
+_SEAL = 32
 _NOT_KNOWN = frozenset({404, 410})
 
 
@@ -220,6 +204,10 @@ class TaskApi:
                 raise OutcomeUnknown(f"{self.name} answered {answer.status} without a job id")
             return job_id
         if answer.status == 429:
+            # Some vendors also say in this way that there is nothing left to spend.
+            refused = self._wire.refusal(answer)
+            if refused.kind is RefusalKind.QUOTA:
+                raise refused
             raise Throttled(said(answer) or f"{self.name} asked to come back later", retry_after(answer))
         if answer.status in REFUSED_BEFORE_CREATION:
             raise self._wire.refusal(answer)
@@ -322,10 +310,20 @@ _ODD = (ValueError, TypeError, LookupError, AttributeError)
 
 
 def hook_url(account: Account, provider: str, order: Order) -> str | None:
-    """Return where a vendor is to call back about an order; None where filmgate cannot be called."""
+    """Return where a vendor is to call back about an order; None where filmgate cannot be called.
+
+    Vendors sign what anybody has them call, so only the seal says that the reference is from us.
+    """
     if account.callback_url is None:
         return None
-    return f"{account.callback_url.rstrip('/')}/hooks/{provider}/{order.reference}"
+    seal = seal_of(order.reference, account.key)[:_SEAL]
+    return f"{account.callback_url.rstrip('/')}/hooks/{provider}/{order.reference}?seal={seal}"
+
+
+def is_sealed(account: Account, reference: str, seal: str) -> bool:
+    """Tell whether a callback's address was made by us for this reference."""
+    wanted = seal_of(reference, account.key)[:_SEAL]
+    return account.key is not None and compare_digest(wanted.encode(), seal.encode())
 
 
 REFUSALS_BY_STATUS: Mapping[int, RefusalKind] = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from filmgate.domain.batch import Batch
 from filmgate.domain.money import Money
 from filmgate.domain.video import Video, VideoStatus
-from filmgate.infrastructure.database import Database, Record, changed
+from filmgate.infrastructure.database import Database, Record, Session, changed
 from filmgate.repositories.videos import VideoRepository
 
 
@@ -16,23 +16,34 @@ class BatchRepository:
         self._database = database
         self._videos = videos
 
-    async def insert(self, batch: Batch, key_id: str, videos: Sequence[Video]) -> None:
+    async def insert(
+        self, batch: Batch, key_id: str, videos: Sequence[Video], session: Session | None = None
+    ) -> None:
         """Insert a batch and all its videos, or nothing; harmless when repeated."""
-        async with self._database.transaction() as session:
-            await session.execute(
-                """
-                INSERT INTO batches (id, project, key_id, name, total, webhook_url, created_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING
-                """,
-                batch.id,
-                batch.project,
-                key_id,
-                batch.name,
-                batch.total,
-                batch.webhook_url,
-                batch.created_at,
-            )
-            await self._videos.insert(videos, session)
+        if session is None:
+            async with self._database.transaction() as own:
+                return await self.insert(batch, key_id, videos, own)
+        await session.execute(
+            """
+            INSERT INTO batches (id, project, key_id, name, total, webhook_url, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING
+            """,
+            batch.id,
+            batch.project,
+            key_id,
+            batch.name,
+            batch.total,
+            batch.webhook_url,
+            batch.created_at,
+        )
+        return await self._videos.insert(videos, session)
+
+    async def videos_of(self, batch_id: str) -> Sequence[str]:
+        """Return the ids of a batch's videos, in the order of its rows."""
+        rows = await self._database.fetch(
+            "SELECT id FROM videos WHERE batch_id = $1 ORDER BY batch_index", batch_id
+        )
+        return [row["id"] for row in rows]
 
     async def get(self, project: str, batch_id: str) -> Batch | None:
         """Return one batch of a project."""

@@ -2,23 +2,48 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from filmgate.domain.batch import MAX_BATCH_ROWS, Batch
 from filmgate.domain.errors import FieldProblem, InvalidRequest, NotFound
+from filmgate.domain.idempotency import First
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
 from filmgate.domain.money import FREE
-from filmgate.domain.video import VideoStatus
+from filmgate.domain.video import Video, VideoStatus
 from filmgate.domain.webhook import webhook_fault
+from filmgate.infrastructure.database import Session
 from filmgate.repositories.batches import BatchRepository
 from filmgate.services.acceptance import Acceptance
 from filmgate.services.asked import AskedVideo, Page
-from filmgate.services.commit import commit_surely
+from filmgate.services.commit import BLIND, create_surely
+from filmgate.services.idempotency import Creation, with_digest
 from filmgate.services.videos import VideoService
 
+Jobs = Sequence[tuple[str, VideoStatus]]
+
 _STOPS_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBatch:
+    """A batch as the client wrote it."""
+
+    rows: Sequence[AskedVideo]
+    name: str | None = None
+    webhook_url: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBatch:
+    """A batch as it was accepted: each row's job, in order, and the videos that are to be stored."""
+
+    batch: Batch
+    jobs: Jobs
+    rows: Sequence[Video] = ()
 
 
 class BatchService:
@@ -43,27 +68,54 @@ class BatchService:
         name: str | None,
         webhook_url: str | None,
         priority: int = 0,
-    ) -> tuple[Batch, Sequence[tuple[str, VideoStatus]]]:
+    ) -> tuple[Batch, Jobs]:
         """Accept all rows or none; return the batch and each row's job, in order."""
-        _check_size(len(rows))
-        _check_webhook(webhook_url)
+        accepted = await self._accept(key, AskedBatch(rows, name, webhook_url, priority))
+        await create_surely(
+            lambda: self._batches.insert(accepted.batch, key.id, accepted.rows), BLIND, again=False
+        )
+        self._wake()
+        return accepted.batch, accepted.jobs
+
+    def creation(self, key: Key, asked: AskedBatch) -> Creation[AcceptedBatch]:
+        """Return the steps of ``create``, to be carried out once however often they are asked for."""
+
+        async def insert(accepted: AcceptedBatch, session: Session) -> None:
+            await self._batches.insert(accepted.batch, key.id, accepted.rows, session)
+
+        return Creation(
+            asked=replace(asked, rows=[with_digest(row) for row in asked.rows]),
+            accept=partial(self._accept, key, asked),
+            insert=insert,
+            announce=self._wake,
+            first=lambda accepted: First(accepted.batch.id),
+            load=partial(self._as_accepted, key),
+        )
+
+    async def _accept(self, key: Key, asked: AskedBatch) -> AcceptedBatch:
+        _check_size(len(asked.rows))
+        _check_webhook(asked.webhook_url)
         batch_id = new_id("batch")
-        if priority:
-            rows = [replace(row, priority=row.priority or priority) for row in rows]
+        rows = asked.rows
+        if asked.priority:
+            rows = [replace(row, priority=row.priority or asked.priority) for row in rows]
         videos = await self._acceptance.accept_all(key, rows, batch_id)
         batch = Batch(
             id=batch_id,
             project=key.project,
-            name=name,
+            name=asked.name,
             total=len(videos),
             counts={VideoStatus.QUEUED: len(videos)},
             created_at=datetime.now(UTC),
-            webhook_url=webhook_url,
+            webhook_url=asked.webhook_url,
             price=sum((video.price for video in videos), FREE),
         )
-        await commit_surely(lambda: self._batches.insert(batch, key.id, videos))
-        self._wake()
-        return batch, [(video.id, video.status) for video in videos]
+        return AcceptedBatch(batch, [(video.id, video.status) for video in videos], videos)
+
+    async def _as_accepted(self, key: Key, first: First) -> AcceptedBatch:
+        batch = await self.get(key, first.subject)
+        jobs = [(video_id, VideoStatus.QUEUED) for video_id in await self._batches.videos_of(batch.id)]
+        return AcceptedBatch(replace(batch, counts={VideoStatus.QUEUED: batch.total}), jobs)
 
     async def get(self, key: Key, batch_id: str) -> Batch:
         """Return a batch of the key's project."""

@@ -5,6 +5,11 @@ from collections.abc import Awaitable, Callable
 
 from filmgate.domain.errors import AcceptanceUnknown, CommitUnknown, DatabaseUnavailable
 
+BLIND = (
+    "Look at the list of your videos before you send it again; with an Idempotency-Key header it could be "
+    "sent again without looking."
+)
+
 _TRIES = 4
 _PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 2.0

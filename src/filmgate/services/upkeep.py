@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from filmgate.domain.asset import AssetStore
 from filmgate.repositories.attempts import AttemptRepository
+from filmgate.repositories.idempotency import IdempotencyRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.repositories.workers import WorkerRepository
 
@@ -22,11 +23,13 @@ class UpkeepService:
         attempts: AttemptRepository,
         workers: WorkerRepository,
         store: AssetStore,
+        idempotency: IdempotencyRepository,
     ) -> None:
         self._videos = videos
         self._attempts = attempts
         self._workers = workers
         self._store = store
+        self._idempotency = idempotency
 
     async def mend(self) -> None:
         """Put back in line whatever was on its way when a process or the database died."""
@@ -35,6 +38,7 @@ class UpkeepService:
         await self._attempts.reconcile_strays(_STRAY)
 
     async def clear(self) -> None:
-        """Remove abandoned work files and workers that are gone."""
+        """Remove abandoned work files, workers that are gone, and what recognises creates no longer."""
         await self._workers.prune(_WORKERS)
+        await self._idempotency.prune()
         await self._store.sweep_workspace(_WORKSPACE)

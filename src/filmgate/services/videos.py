@@ -2,7 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final
 
+import msgspec
 import structlog
 
 from filmgate.domain.asset import AssetStore
@@ -13,15 +18,19 @@ from filmgate.domain.errors import (
     VideoAlreadyFinal,
     VideoNotFinished,
 )
+from filmgate.domain.idempotency import First
 from filmgate.domain.key import Key
+from filmgate.domain.money import Money
 from filmgate.domain.provider import Provider, ProviderJob
 from filmgate.domain.video import Variant, Video, VideoStatus
+from filmgate.infrastructure.database import Session
 from filmgate.infrastructure.grouping import Grouper
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.services.acceptance import Acceptance
 from filmgate.services.asked import AskedVideo, Cancelled, Content, Page, VideoFilter
-from filmgate.services.commit import commit_surely
+from filmgate.services.commit import BLIND, create_surely
+from filmgate.services.idempotency import Creation, with_digest
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +40,19 @@ _MEDIA_TYPES = {
     Variant.THUMBNAIL: ("image/webp", "thumbnail.webp"),
     Variant.SPRITESHEET: ("image/webp", "spritesheet.webp"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What was said of a video when it was accepted, and may read differently once it has moved on."""
+
+    model: str
+    provider: str
+    price_micros: int
+    estimated_at: datetime
+
+
+_terms: Final = msgspec.json.Decoder(_Terms)
 
 
 class VideoService:
@@ -63,8 +85,36 @@ class VideoService:
 
     async def _insert_group(self, videos: Sequence[Video]) -> Sequence[None]:
         # A commit whose answer was lost may have happened; inserting the same ids again settles it.
-        await commit_surely(lambda: self._videos.insert(videos))
+        await create_surely(lambda: self._videos.insert(videos), BLIND, again=False)
         return [None] * len(videos)
+
+    def creation(self, key: Key, asked: AskedVideo) -> Creation[Video]:
+        """Return the steps of ``create``, to be carried out once however often they are asked for."""
+        return Creation(
+            asked=with_digest(asked),
+            accept=partial(self._acceptance.accept_one, key, asked),
+            insert=self._insert_in,
+            announce=self._wake,
+            first=_first_of,
+            load=self._as_accepted,
+        )
+
+    async def _insert_in(self, video: Video, session: Session) -> None:
+        await self._videos.insert([video], session)
+
+    async def _as_accepted(self, first: First) -> Video:
+        video = await self._read(first.subject)
+        if video is None or first.terms is None:
+            raise NotFound("video", first.subject)
+        terms = _terms.decode(first.terms)
+        return replace(
+            video,
+            status=VideoStatus.QUEUED,
+            model=terms.model,
+            provider=terms.provider,
+            price=Money(terms.price_micros),
+            estimated_at=terms.estimated_at,
+        )
 
     async def get(self, key: Key, video_id: str) -> Video:
         """Return a video of the key's project."""
@@ -148,6 +198,11 @@ class VideoService:
             None: "it does not say whether it charges",
         }[outcome.charged]
         return f"{attempt.provider} {stopped}; {charged}."
+
+
+def _first_of(video: Video) -> First:
+    terms = _Terms(video.model, video.provider, video.price.micros, video.estimated_at)
+    return First(video.id, msgspec.json.encode(terms).decode())
 
 
 def job_of(attempt: Attempt) -> ProviderJob:

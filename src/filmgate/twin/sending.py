@@ -12,6 +12,7 @@ from aiohttp import web
 from filmgate.twin.calls import Answer
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_MOMENT: Final = 0.02
 _MEGABYTE: Final = 1024**2
 MAX_MEGABYTES: Final = 2048
 
@@ -65,13 +66,17 @@ async def _lying(request: web.Request, answer: Answer) -> web.StreamResponse:
     transport, body = request.transport, answer.body
     if transport is None:
         return web.Response()
-    sent = body[: len(body) // 2] if answer.transfer == "media-cut" else body
-    lengths = {"media-cut": len(body), "length-short": len(body) // 2, "length-long": len(body) * 2}
-    lines = [f"HTTP/1.1 {answer.status} OK", f"Content-Type: {answer.content_type}", "Connection: close"]
+    half = len(body) // 2
+    lengths = {"media-cut": len(body), "length-short": half, "length-long": len(body) * 2}
+    lines = [f"HTTP/1.1 {answer.status} OK", f"Content-Type: {answer.content_type}"]
     lines += [f"{name}: {value}" for name, value in answer.headers.items()]
     if answer.transfer in lengths:
         lines.append(f"Content-Length: {lengths[answer.transfer]}")
-    transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + sent)
+    transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body[:half])
+    if answer.transfer != "media-cut":
+        # in two parts, so that a client that counts is done before it sees too much
+        await asyncio.sleep(_MOMENT)
+        transport.write(body[half:])
     transport.close()
     return web.Response()
 

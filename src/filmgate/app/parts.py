@@ -1,43 +1,33 @@
-"""Put filmgate together: the one place that knows every part by name."""
+"""Build the parts of one gate, each once, and hand them to each other."""
 
 import asyncio
-import hashlib
-import hmac
 import os
-import secrets
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
-from importlib import import_module
-from pathlib import Path
-from time import monotonic
 from typing import Any, cast
 
 import structlog
 
-from filmgate import __version__
-from filmgate.api.application import ApiOptions, Services, create_api
+from filmgate.api.application import Services
+from filmgate.app.database import development_key, open_installation, webhook_key
+from filmgate.app.routes import build_routes
+from filmgate.app.vendors import Vendors
 from filmgate.domain.errors import BadSettings, DatabaseUnavailable
 from filmgate.domain.ids import new_id
-from filmgate.domain.key import new_secret
 from filmgate.domain.provider import Provider
-from filmgate.domain.routing import Capability, Lane, Route, Target
-from filmgate.domain.webhook import read_secret, written_secret
+from filmgate.domain.routing import Lane
+from filmgate.domain.webhook import read_secret
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.callouts import Callouts
 from filmgate.infrastructure.children import ChildPool
 from filmgate.infrastructure.database import Database
-from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
 from filmgate.infrastructure.media import Media, media_pool
-from filmgate.infrastructure.migrations import migrate, read_migrations
 from filmgate.infrastructure.notifications import Notifications
 from filmgate.infrastructure.nudge import Nudge
 from filmgate.infrastructure.storage import LocalStore
-from filmgate.infrastructure.telemetry import set_up_logging
-from filmgate.providers import PROVIDERS
-from filmgate.providers.catalogue import read_catalogue
+from filmgate.providers.embedded import Embedded
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.batches import BatchRepository
 from filmgate.repositories.installation import Installation, InstallationRepository
@@ -69,125 +59,18 @@ from filmgate.services.webhooks import WebhookService
 from filmgate.settings import Settings
 from filmgate.worker import Identity, Worker
 
-__all__ = [
-    "Gate",
-    "open_database",
-    "open_gate",
-    "open_keys",
-    "open_projector",
-    "set_up_logging",
-    "webhook_secret",
-]
-
 _log = structlog.get_logger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "repositories" / "migrations"
 ADMIT_CHANNEL = "filmgate_admit"
-SORA_NAMES = ("sora-2", "sora-2-pro", "sora-1.0")
 _RENDERER = (sys.executable, "-m", "filmgate.renderer")
 _RENDERER_MEMORY = 1024**3
+_VENDOR_SLOTS = 5
 _NEAR = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128")
 _REFRESH_SECONDS = 2.0
 _USE_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A filmgate that is up: what it serves with, and the worker where this process works."""
-
-    settings: Settings
-    services: Services
-    database: Database
-    worker: Worker | None
-    api_key: str | None
-    seconds: float
-
-    def application(self) -> Any:
-        """Return the ASGI application."""
-        options = ApiOptions(
-            version=__version__, public_url=self.settings.public_url, production=self.settings.production
-        )
-        return create_api(self.services, options, _nothing)
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncGenerator[None, None]:
-    yield
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncGenerator[tuple[Database, int], None]:
-    """Open the database, our own or the one that was named, with its schema up to date."""
-    # Others may look in: PostgreSQL does, where filmgate runs as root and it may not.
-    settings.data.mkdir(mode=0o755, parents=True, exist_ok=True)
-    async with AsyncExitStack() as stack:
-        dsn = settings.database_url
-        if dsn is None:
-            server = EmbeddedPostgres(settings.data, binaries=settings.postgres_binaries)
-            stack.push_async_callback(server.stop)
-            dsn = await server.start()
-        database = Database(dsn)
-        stack.push_async_callback(database.close)
-        await database.open()
-        schema = read_migrations(MIGRATIONS)
-        await migrate(database, schema)
-        yield database, len(schema)
-
-
-@asynccontextmanager
-async def open_keys(settings: Settings) -> AsyncGenerator[KeyService, None]:
-    """Open the database for nothing but its keys."""
-    async with open_database(settings) as (database, _):
-        yield KeyService(KeyRepository(database), None)
-
-
-async def webhook_secret(settings: Settings) -> str:
-    """Return the secret that receivers of webhooks verify with."""
-    if settings.webhook_secret is not None:
-        return written_secret(read_secret(settings.webhook_secret))
-    async with open_database(settings) as (database, _):
-        return written_secret(webhook_key(await _installation(database)))
-
-
-@asynccontextmanager
-async def open_projector() -> AsyncGenerator[Callable[[Path], Awaitable[float]], None]:
-    """Yield a check that plays a film to its end and returns its seconds, or raises MediaUnreadable."""
-    pool = media_pool(1)
-    media = Media(pool)
-
-    async def play(film: Path) -> float:
-        return (await media.probe(film)).seconds
-
-    try:
-        yield play
-    finally:
-        await pool.close()
-
-
-@asynccontextmanager
-async def open_gate(
-    settings: Settings,
-    *,
-    work: bool,
-    providers: Mapping[str, Provider] | None = None,
-    media: Media | None = None,
-) -> AsyncGenerator[Gate, None]:
-    """Bring everything up in order, and take it down in reverse.
-
-    With ``work`` the process also carries out the background steps. ``providers`` stands in for the table
-    of providers, and ``media`` for what looks into films, which benchmarks use.
-    """
-    began = monotonic()
-    async with AsyncExitStack() as stack:
-        database, schema = await stack.enter_async_context(open_database(settings))
-        parts = _Parts(settings, database, schema, stack, media)
-        table = providers or parts.providers(work=work)
-        gate = await parts.gate(table, work=work, began=began)
-        _log.info("gate_open", seconds=round(gate.seconds, 2), work=work, schema=schema)
-        yield gate
-
-
-class _Parts:
+class Parts:
     """Build the parts of one gate, each once."""
 
     def __init__(
@@ -196,13 +79,12 @@ class _Parts:
         database: Database,
         schema: int,
         stack: AsyncExitStack,
-        media: Media | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._schema = schema
         self._stack = stack
-        self._media = media
+        self._media: Media | None = None
         self._slots = _cores()
         self._worker_id = new_id("worker")
         self._store = LocalStore(settings.data / "assets")
@@ -214,21 +96,20 @@ class _Parts:
         self._bells: list[Callable[[], None]] = []
         self._nudge = Nudge(database, ADMIT_CHANNEL)
 
-    def providers(self, *, work: bool) -> dict[str, Provider]:
-        """Load the providers that are set up; only a process that works gives the renderer children."""
-        pool: ChildPool | None = None
-        if work:
-            pool = ChildPool(_RENDERER, self._slots, memory_limit=_RENDERER_MEMORY)
-            self._stack.push_async_callback(pool.close)
-        embedded = _load(PROVIDERS["embedded"])
-        return {"embedded": embedded(RenderRepository(self._database), self._store, pool, self._worker_id)}
-
-    async def gate(self, table: Mapping[str, Provider], *, work: bool, began: float) -> Gate:
-        """Return the gate with its loops running."""
-        routes = build_routes(read_catalogue(), table, production=self._settings.production)
+    async def build(
+        self, *, work: bool, providers: Mapping[str, Provider] | None, media: Media | None
+    ) -> tuple[Services, Worker | None, str | None]:
+        """Return the services, the worker where this process works, and the operator's key."""
+        self._media = media
+        vendors = Vendors(self._settings, self._stack)
+        capabilities = vendors.capabilities()
+        table = providers or {**self._embedded(work=work), **vendors.connect()}
+        routes = build_routes(
+            capabilities, table, self._settings.routes, production=self._settings.production
+        )
         await self._lanes.ensure(self._limits(table))
-        installation = await _installation(self._database)
-        api_key = self._settings.api_key or _development_key(self._settings)
+        installation = await open_installation(self._database)
+        api_key = self._settings.api_key or development_key(self._settings)
         keys = KeyService(KeyRepository(self._database), api_key)
         routing = RoutingService(routes, self._settings.default_model)
         services = self._services(routing, table, keys, installation)
@@ -237,7 +118,15 @@ class _Parts:
         worker = self._start_worker(table, installation, routing) if work else None
         for name in self._settings.unused:
             _log.warning("setting_without_effect", name=name, reason="no part of this release reads it")
-        return Gate(self._settings, services, self._database, worker, api_key, monotonic() - began)
+        return services, worker, api_key
+
+    def _embedded(self, *, work: bool) -> dict[str, Provider]:
+        """Return the built-in renderer; only a process that works gives it children."""
+        pool: ChildPool | None = None
+        if work:
+            pool = ChildPool(_RENDERER, self._slots, memory_limit=_RENDERER_MEMORY)
+            self._stack.push_async_callback(pool.close)
+        return {"embedded": Embedded(RenderRepository(self._database), self._store, pool, self._worker_id)}
 
     def _services(
         self,
@@ -322,11 +211,18 @@ class _Parts:
         self._nudge()
 
     def _limits(self, table: Mapping[str, Provider]) -> list[Lane]:
-        unknown = sorted(set(self._settings.lanes) - set(table))
+        settings = self._settings
+        unknown = sorted(set(settings.lanes) - set(table))
         if unknown:
             known = ", ".join(sorted(table))
             raise BadSettings(f"lanes.{unknown[0]}: there is no such lane. Known: {known}.")
-        return [Lane(name, self._settings.lanes.get(name, self._slots)) for name in table]
+        return [
+            Lane(name, settings.lanes.get(name, self._usual_limit(name)), settings.per_minute.get(name))
+            for name in table
+        ]
+
+    def _usual_limit(self, lane: str) -> int:
+        return self._slots if lane == "embedded" else _VENDOR_SLOTS
 
     def _loop(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
@@ -347,60 +243,5 @@ class _Parts:
         self._stack.push_async_callback(end)
 
 
-async def _installation(database: Database) -> Installation:
-    proposed = Installation(new_id("inst"), secrets.token_bytes(32))
-    return await InstallationRepository(database).ensure(proposed)
-
-
-def build_routes(
-    capabilities: Mapping[tuple[str, str], Capability], table: Mapping[str, Provider], *, production: bool
-) -> dict[str, Route]:
-    """Return every name that can be asked for: the models that are set up, and Sora's names.
-
-    Sora's names fall back to the built-in renderer, but never in production: nobody shall take moving
-    pictures for what a model makes.
-    """
-    routes = {
-        model: Route(model, (Target(lane=provider, capability=capability),))
-        for (provider, model), capability in capabilities.items()
-        if provider in table
-    }
-    stand_in = (
-        ()
-        if production
-        else tuple(
-            target for route in routes.values() for target in route.targets if target.lane == "embedded"
-        )
-    )
-    for name in SORA_NAMES:
-        routes[name] = Route(name, stand_in[:1], alias=True)
-    return routes
-
-
-def webhook_key(installation: Installation) -> bytes:
-    """Return the key that signs webhooks where no WEBHOOK_SECRET was set: this installation's own."""
-    return hmac.digest(installation.link_secret, b"webhooks", hashlib.sha256)
-
-
-def _load(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _development_key(settings: Settings) -> str | None:
-    """Return a key made up at the first start and kept with the data; production makes none up."""
-    if settings.production:
-        return None
-    path = settings.data / "state" / "api_key"
-    with suppress(FileNotFoundError):
-        return path.read_text(encoding="utf-8").strip()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(new_secret())
-    return path.read_text(encoding="utf-8").strip()

@@ -1,0 +1,82 @@
+"""Open the database, and what lies in it for good: keys, and what makes this installation itself."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from filmgate.domain.ids import new_id
+from filmgate.domain.key import new_secret
+from filmgate.domain.webhook import read_secret, written_secret
+from filmgate.infrastructure.database import Database
+from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
+from filmgate.infrastructure.migrations import migrate, read_migrations
+from filmgate.repositories.installation import Installation, InstallationRepository
+from filmgate.repositories.keys import KeyRepository
+from filmgate.services.keys import KeyService
+from filmgate.settings import Settings
+
+MIGRATIONS = Path(__file__).parent.parent / "repositories" / "migrations"
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncGenerator[tuple[Database, int], None]:
+    """Open the database, our own or the one that was named, with its schema up to date."""
+    # Others may look in: PostgreSQL does, where filmgate runs as root and it may not.
+    settings.data.mkdir(mode=0o755, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        dsn = settings.database_url
+        if dsn is None:
+            server = EmbeddedPostgres(settings.data, binaries=settings.postgres_binaries)
+            stack.push_async_callback(server.stop)
+            dsn = await server.start()
+        database = Database(dsn)
+        stack.push_async_callback(database.close)
+        await database.open()
+        schema = read_migrations(MIGRATIONS)
+        await migrate(database, schema)
+        yield database, len(schema)
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncGenerator[KeyService, None]:
+    """Open the database for nothing but its keys."""
+    async with open_database(settings) as (database, _):
+        yield KeyService(KeyRepository(database), None)
+
+
+async def open_installation(database: Database) -> Installation:
+    """Return what makes this installation itself, made up at the first call."""
+    proposed = Installation(new_id("inst"), secrets.token_bytes(32))
+    return await InstallationRepository(database).ensure(proposed)
+
+
+async def webhook_secret(settings: Settings) -> str:
+    """Return the secret that receivers of webhooks verify with."""
+    if settings.webhook_secret is not None:
+        return written_secret(read_secret(settings.webhook_secret))
+    async with open_database(settings) as (database, _):
+        return written_secret(webhook_key(await open_installation(database)))
+
+
+def webhook_key(installation: Installation) -> bytes:
+    """Return the key that signs webhooks where no WEBHOOK_SECRET was set: this installation's own."""
+    return hmac.digest(installation.link_secret, b"webhooks", hashlib.sha256)
+
+
+def development_key(settings: Settings) -> str | None:
+    """Return a key made up at the first start and kept with the data; production makes none up."""
+    if settings.production:
+        return None
+    path = settings.data / "state" / "api_key"
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8").strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(new_secret())
+    return path.read_text(encoding="utf-8").strip()
