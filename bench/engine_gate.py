@@ -57,7 +57,7 @@ class Idle:
         return NotThere()
 
     async def download(self, job: ProviderJob, target: Path) -> None:
-        target.write_bytes(_FILM)
+        target.write_bytes(_FILM)  # noqa: ASYNC240 - a few bytes
 
     async def cancel(self, job: ProviderJob) -> CancelOutcome:
         return CancelOutcome(stopped=True, charged=False)
@@ -73,8 +73,8 @@ class Blind(Media):
     """What looks into films, without looking."""
 
     async def develop(self, path: Path, thumbnail: Path, spritesheet: Path) -> Probe:
-        thumbnail.write_bytes(b"thumbnail")
-        spritesheet.write_bytes(b"spritesheet")
+        for picture in (thumbnail, spritesheet):
+            picture.write_bytes(b"picture")
         return Probe(_SECONDS, 1280, 720, 24.0, 120, "h264", None, "mp4", False, 128.0, False)
 
 

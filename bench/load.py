@@ -61,9 +61,7 @@ def press(server: Server, postgres: Postgres, script: str, seconds: int, ids: Pa
         raise CannotMeasure(f"wrk gave no result: {done.stdout[-500:]} {done.stderr[-500:]}")
     requests, micros, errors, p50, p99 = (int(float(word)) for word in words[1:])
     if errors or not requests:
-        raise CannotMeasure(
-            f"{server.name}: {errors} of {requests} requests ({script}) failed; see {server.log}"
-        )
+        raise CannotMeasure(f"{server.name}: {errors} of {requests} requests ({script}) failed")
     return Window(
         requests=requests,
         per_second=requests / micros * 1e6,

@@ -48,8 +48,8 @@ def measure(cores: Cores, *, rounds: int, quick: bool) -> Result:
     work = [run["cpu"] / seconds for run in runs.values()]
     low, high = spread(work)
     text = (
-        f"{_SIZE[0]}x{_SIZE[1]}, 24 frames a second, H.264 and AAC, {seconds:g} s of film each, on one core; a "
-        f"worker renders one film per core. Median {median(work):.2f} s of CPU per second of film, from "
+        f"{_SIZE[0]}x{_SIZE[1]}, 24 frames a second, H.264 and AAC, {seconds:g} s of film each, on one core; "
+        f"a worker renders one film per core. Median {median(work):.2f} s of CPU per second of film, from "
         f"{low:.2f} to {high:.2f}.\n\n"
         + table(["scene", "CPU s per film s", "wall s per film s", "peak memory, MiB", "Mbit/s"], rows)
     )

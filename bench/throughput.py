@@ -86,7 +86,7 @@ def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: 
         targets += [
             Target(f"{kind}s per second, against Fastify", rate, RATIO, "×", more_is_better=True),
             Target(
-                f"{kind}s per second of API core CPU, against Fastify", core, RATIO, "×", more_is_better=True
+                f"{kind}s per CPU second of the API, against Fastify", core, RATIO, "×", more_is_better=True
             ),
         ]
     where = (
@@ -96,9 +96,9 @@ def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: 
     )
     rounds = len(windows["create"]["filmgate"])
     text = (
-        f"{CONNECTIONS} connections, one committed row per create, key checked and body validated, one log line "
-        f"per request; {where}; medians of {rounds} windows of {seconds} s each, taken in turns; ratios are "
-        "medians of the ratios of neighbouring windows. The peer commits each create by itself; filmgate "
+        f"{CONNECTIONS} connections, one committed row per create, key checked and body validated, one log "
+        f"line per request; {where}; medians of {rounds} windows of {seconds} s each, taken in turns; ratios "
+        "are medians of the ratios of neighbouring windows. The peer commits each create by itself; filmgate "
         "commits those that arrive together in one statement.\n\n"
         + table(
             ["", "per second", "from–to", "server CPU, µs each", "PostgreSQL CPU, µs each", "p50 / p99, ms"],

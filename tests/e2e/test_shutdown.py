@@ -45,41 +45,25 @@ def test_sigterm_hands_back_a_long_film_and_the_next_start_finishes_it(world: Wo
     assert tally.attempts.total() == 1
 
 
-def test_sigterm_finishes_what_is_short_and_leaves_the_rest_in_line(world: World) -> None:
-    server = world.serve()
-    batch_id, ids = server.create_batch(6)
-    until(world.rendering, 20, "a film being drawn")
-    assert world.stop(server, 20) == 0
-    assert world.processes() == []
-    server = world.serve("--no-worker")
-    assert world.value("SELECT count(*) FROM pgqueuer WHERE status <> 'queued'") == 0
-    assert world.value("SELECT count(*) FROM attempts WHERE state = 'sending'") == 0
-    worker = world.work()
-    until(lambda: server.finished(batch_id), 60, "the batch to finish")
-    assert world.settled_tally(ids).clean
-    assert world.stop(worker, 10) == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_it_at_once(world: World, number: signal.Signals) -> None:
+def test_a_second_sigterm_ends_it_at_once(world: World) -> None:
     server = world.serve(DRAIN_SECONDS="60")
     server.create(LONG_FILM)
     until(world.drawing, 40, "a film half drawn")
-    server.send(number)
+    server.send(signal.SIGTERM)
     time.sleep(0.5)
     assert server.process.poll() is None, "it should be waiting for its film"
     begun = time.monotonic()
-    server.send(number)
-    assert server.process.wait(5) == 128 + number
+    server.send(signal.SIGTERM)
+    assert server.process.wait(5) == 128 + signal.SIGTERM
     assert time.monotonic() - begun < 1
     until(lambda: not world.processes(), 15, "its children to be gone")
     assert "Traceback" not in server.said()
 
 
-def test_ctrl_c_is_quiet(world: World) -> None:
+def test_ctrl_c_is_quiet_and_leaves_nothing_half_sent(world: World) -> None:
     server = world.serve()
     worker = world.work()
-    server.create_batch(4)
+    server.create_batch(6)
     until(world.rendering, 20, "a film being drawn")
     for member in (worker, server):
         # A terminal sends it to the whole group.
@@ -88,6 +72,9 @@ def test_ctrl_c_is_quiet(world: World) -> None:
         assert "Traceback" not in member.said()
         assert "KeyboardInterrupt" not in member.said()
     assert world.processes() == []
+    world.serve("--no-worker")
+    assert world.value("SELECT count(*) FROM pgqueuer WHERE status <> 'queued'") == 0
+    assert world.value("SELECT count(*) FROM attempts WHERE state = 'sending'") == 0
 
 
 def is_completed(server: processes.Member, video_id: str) -> bool:

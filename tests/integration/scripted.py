@@ -21,6 +21,7 @@ from filmgate.infrastructure.database import Database
 from filmgate.infrastructure.media import Media, media_pool
 from filmgate.infrastructure.storage import LocalStore
 from filmgate.repositories.attempts import AttemptRepository
+from filmgate.repositories.idempotency import IdempotencyRepository
 from filmgate.repositories.lanes import LaneRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.repositories.workers import WorkerRepository
@@ -43,6 +44,7 @@ class Scripted:
     """
 
     name: str = "scripted"
+    inline_images: bool = False
     quiet_seconds: float = 0.0
     unprepared: Exception | None = None
     unreached: Exception | None = None
@@ -164,14 +166,14 @@ async def open_works(database: Database, folder: Path) -> AsyncGenerator[Works, 
             AdmissionService(lanes),
             GenerationService(
                 *common,
-                Sender("worker_1", wake),
+                Sender("worker_1", wake, store),
                 FallbackService(RoutingService({}, "none"), videos),
                 PacingService(lanes),
             ),
             WatchingService(*common, wake),
             CollectingService(*common, Media(pool), store, wake),
             ReconciliationService(*common, wake),
-            UpkeepService(videos, attempts, WorkerRepository(database), store),
+            UpkeepService(videos, attempts, WorkerRepository(database), store, IdempotencyRepository(database)),
             wakes,
         )
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from filmgate.app import SORA_NAMES, build_routes
+from filmgate.app.routes import SORA_NAMES, build_routes
 from filmgate.domain.errors import BadSettings
 from filmgate.providers import PROVIDERS
 from filmgate.providers.catalogue import CATALOGUE, read_catalogue
@@ -50,12 +50,12 @@ def test_a_row_that_is_not_complete_is_named(tmp_path: Path, before: str, after:
 
 def test_a_model_whose_provider_is_not_set_up_cannot_be_asked_for() -> None:
     assert not [
-        route for route in build_routes(read_catalogue(), {}, production=False).values() if route.targets
+        route for route in build_routes(read_catalogue(), {}, {}, production=False).values() if route.targets
     ]
 
 
 def test_soras_names_fall_back_to_the_built_in_renderer() -> None:
-    routes = build_routes(read_catalogue(), TABLE, production=False)
+    routes = build_routes(read_catalogue(), TABLE, {}, production=False)
     for name in SORA_NAMES:
         (target,) = routes[name].targets
         assert (target.lane, target.capability.model) == EMBEDDED
@@ -63,12 +63,24 @@ def test_soras_names_fall_back_to_the_built_in_renderer() -> None:
 
 
 def test_in_production_nobody_takes_the_built_in_renderer_for_a_model() -> None:
-    routes = build_routes(read_catalogue(), TABLE, production=True)
+    routes = build_routes(read_catalogue(), TABLE, {}, production=True)
     assert all(not routes[name].targets for name in SORA_NAMES)
     assert routes["procedural-1"].targets
 
 
 def test_the_catalogue_shows_only_names_that_somebody_serves() -> None:
-    routes = build_routes(read_catalogue(), TABLE, production=True)
+    routes = build_routes(read_catalogue(), TABLE, {}, production=True)
     shown = CatalogService(RoutingService(routes, "sora-2")).models()
     assert [route.name for route in shown] == ["procedural-1"]
+
+
+def test_a_configured_route_lists_its_targets_in_order() -> None:
+    configured = {"house": ("embedded/procedural-1",), "sora-2": ("embedded/procedural-1",)}
+    routes = build_routes(read_catalogue(), TABLE, configured, production=True)
+    assert [target.capability.model for target in routes["house"].targets] == ["procedural-1"]
+    assert routes["sora-2"].targets
+
+
+def test_a_route_to_what_is_not_set_up_is_refused_with_what_is() -> None:
+    with pytest.raises(BadSettings, match=r"routes\.house: fal/veo is not set up\. Set up: embedded/"):
+        build_routes(read_catalogue(), TABLE, {"house": ("fal/veo",)}, production=False)

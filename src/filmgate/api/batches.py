@@ -1,6 +1,5 @@
 """Answer for batches: create, list, retrieve, cancel."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from litestar import Request, Response, delete, get, post
@@ -11,27 +10,33 @@ from filmgate.api.bodies import json_body, json_response
 from filmgate.api.decoding import decode_envelope, decode_query, decode_rows
 from filmgate.api.face import BATCHES_PATH, VIDEOS_PATH, Services, face_of
 from filmgate.api.inputs import BatchEnvelope, BatchQuery
-from filmgate.domain.batch import Batch
+from filmgate.api.repeats import mark_of, replay_headers
+from filmgate.api.trace import trace_of
 from filmgate.domain.errors import InvalidRequest, NotFound
+from filmgate.domain.idempotency import Mark
 from filmgate.domain.ids import is_id
 from filmgate.domain.key import Key
-from filmgate.domain.video import VideoStatus
 from filmgate.services.asked import AskedVideo
+from filmgate.services.batches import AcceptedBatch, AskedBatch
+from filmgate.services.idempotency import Created
 
 HttpRequest = Request[Any, Any, Any]
+_CREATE_PATH: Final = f"{VIDEOS_PATH}/batch"
 _UNREADABLE: Final = AskedVideo(prompt="")
 
 
-@post(f"{VIDEOS_PATH}/batch", status_code=202)
+@post(_CREATE_PATH, status_code=202)
 async def create_batch(request: HttpRequest) -> Response[bytes]:
     """Accept many videos, all or none."""
-    face = face_of(request)
+    services = face_of(request).services
     key = await authenticate(request)
+    mark = mark_of(request.scope["headers"], f"POST {_CREATE_PATH}")
     envelope = decode_envelope(await json_body(request))
-    batch, jobs = await _accept(face.services, key, envelope)
-    return json_response(
-        encode(batch_accepted(batch, jobs)), 202, headers={"location": f"{BATCHES_PATH}/{batch.id}"}
-    )
+    created = await _accept(services, key, envelope, mark)
+    trace_of(request.scope).receipt = created.receipt
+    accepted = created.made
+    headers = {"location": f"{BATCHES_PATH}/{accepted.batch.id}", **replay_headers(created)}
+    return json_response(encode(batch_accepted(accepted.batch, accepted.jobs)), 202, headers)
 
 
 @get(BATCHES_PATH)
@@ -61,16 +66,17 @@ async def cancel_batch(request: HttpRequest) -> Response[bytes]:
 
 
 async def _accept(
-    services: Services, key: Key, envelope: BatchEnvelope
-) -> tuple[Batch, Sequence[tuple[str, VideoStatus]]]:
+    services: Services, key: Key, envelope: BatchEnvelope, mark: Mark | None
+) -> Created[AcceptedBatch]:
     rows, problems = decode_rows(envelope)
     # A row that cannot be read stands in as an empty one: that is refused too, so nothing is
     # accepted, and the service still says what is wrong with the other rows.
     whole = [_UNREADABLE if row is None else row for row in rows]
+    asked = AskedBatch(whole, envelope.name, envelope.webhook_url, envelope.priority or 0)
     try:
-        accepted = await services.batches.create(
-            key, whole, envelope.name, envelope.webhook_url, envelope.priority or 0
-        )
+        if mark is None or problems:
+            return Created(await services.batches.accept(key, asked))
+        return await services.idempotency.create(key, mark, services.batches.creation(key, asked))
     except InvalidRequest as refused:
         if not problems:
             raise
@@ -80,7 +86,6 @@ async def _accept(
         wrong = len({problem.row for problem in problems} - {None})
         message = f"{wrong} of {len(rows)} rows cannot be used; nothing was accepted and nothing was spent."
         raise InvalidRequest(problems, message) from None
-    return accepted
 
 
 def _existing_id(request: HttpRequest) -> str:

@@ -15,19 +15,26 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import UNSET
 
+from filmgate.api import kinds
+from filmgate.api.kinds import Kind
 from filmgate.api.schemas import ErrorObject, FieldTrouble, Problem
 from filmgate.api.trace import trace_of
 from filmgate.domain.asset import AssetMissing
 from filmgate.domain.errors import (
+    AcceptanceUnknown,
+    BadIdempotencyKey,
     BudgetExceeded,
+    CommitUnknown,
     DatabaseUnavailable,
     FieldProblem,
     FilmgateError,
+    IdempotencyKeyReused,
     InvalidRequest,
     NotFound,
     Overloaded,
     ResultGone,
     ServiceUnavailable,
+    StillBeingCreated,
     StorageFull,
     StorageUnavailable,
     Unauthenticated,
@@ -63,160 +70,34 @@ class RangeUnsatisfiable(FilmgateError):
         super().__init__(f"The range lies outside the file, which has {size} bytes.")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of error: its status, its name, and what it means in general."""
-
-    status: int
-    code: str
-    title: str
-    meaning: str
-
-
-_BAD_JSON = Kind(
-    400,
-    "malformed_json",
-    "The body is not valid JSON",
-    "The answer names the line, column and byte where reading stopped. Nothing was done.",
-)
-_BAD_REQUEST = Kind(
-    400,
-    "bad_request",
-    "The request cannot be read",
-    "The request line, a header or the address is not as HTTP demands. Nothing was done.",
-)
-_NO_KEY = Kind(
-    401,
-    "invalid_api_key",
-    "A key is needed",
-    "Send Authorization: Bearer and a key of this server. Signed links expire; ask again for new ones.",
-)
-_NO_BUDGET = Kind(
-    402,
-    "budget_exceeded",
-    "The budget is used up",
-    "It would cost more than may still be spent. Nothing was accepted; raise the budget or ask for less.",
-)
-_NOT_FOUND = Kind(
-    404,
-    "not_found",
-    "Not found",
-    "There is no such thing, or it belongs to another key.",
-)
-_NO_MODEL = Kind(
-    404,
-    "model_not_found",
-    "Unknown model",
-    "GET /api/v1/models lists every name that can be asked for.",
-)
-_NO_METHOD = Kind(
-    405,
-    "method_not_allowed",
-    "Method not allowed",
-    "The Allow header lists what this address takes.",
-)
-_TOO_EARLY = Kind(
-    409,
-    "video_not_finished",
-    "The video is not finished",
-    "Ask for its status until it is completed, or give a webhookUrl.",
-)
-_TOO_LATE = Kind(
-    409,
-    "video_already_final",
-    "The video has already ended",
-    "A video that is completed or failed cannot be cancelled any more.",
-)
-_GONE = Kind(
-    410,
-    "result_gone",
-    "There is no result",
-    "The video failed, was cancelled, or its files were removed. It will not come back by itself.",
-)
-_TOO_LARGE = Kind(
-    413,
-    "body_too_large",
-    "The body is too large",
-    "Send fewer rows in one batch, or smaller images.",
-)
-_WRONG_TYPE = Kind(
-    415,
-    "unsupported_media_type",
-    "The body must be JSON",
-    "Send Content-Type: application/json, in UTF-8 and without a Content-Encoding.",
-)
-_BAD_RANGE = Kind(
-    416,
-    "range_not_satisfiable",
-    "The range lies outside the file",
-    "Content-Range says how long the file is.",
-)
-_INVALID = Kind(
-    422,
-    "invalid_request",
-    "The request cannot be carried out as written",
-    "Every field in question is listed under problems, with the reason and the mend. Nothing was done.",
-)
-_INTERNAL = Kind(
-    500,
-    "internal_error",
-    "Something went wrong here",
-    "The fault is ours. The request id leads to the entry in the server's log.",
-)
-_OVERLOADED = Kind(
-    503,
-    "overloaded",
-    "Too many requests are waiting",
-    "Nothing was done. Try again after the seconds in Retry-After.",
-)
-_NO_DATABASE = Kind(
-    503,
-    "database_unavailable",
-    "The database cannot be reached",
-    "Nothing was done. Try again after the seconds in Retry-After.",
-)
-_NO_STORAGE = Kind(
-    503,
-    "storage_unavailable",
-    "The asset store cannot be reached",
-    "Nothing was done. Try again after the seconds in Retry-After.",
-)
-_STORAGE_FULL = Kind(
-    503,
-    "storage_full",
-    "The asset store is full",
-    "Nothing was done. The operator must make room; then try again.",
-)
-_UNAVAILABLE = Kind(
-    503,
-    "service_unavailable",
-    "Not available right now",
-    "Nothing was done. Try again after the seconds in Retry-After.",
-)
-
 KINDS: Final[Mapping[type[Exception], Kind]] = {
-    MalformedBody: _BAD_JSON,
-    WrongContentType: _WRONG_TYPE,
-    BodyTooLarge: _TOO_LARGE,
-    RangeUnsatisfiable: _BAD_RANGE,
-    Unauthenticated: _NO_KEY,
-    UnknownModel: _NO_MODEL,
-    InvalidRequest: _INVALID,
-    NotFound: _NOT_FOUND,
-    BudgetExceeded: _NO_BUDGET,
-    VideoNotFinished: _TOO_EARLY,
-    VideoAlreadyFinal: _TOO_LATE,
-    ResultGone: _GONE,
-    AssetMissing: _GONE,
-    Overloaded: _OVERLOADED,
-    DatabaseUnavailable: _NO_DATABASE,
-    StorageFull: _STORAGE_FULL,
-    StorageUnavailable: _NO_STORAGE,
-    ServiceUnavailable: _UNAVAILABLE,
+    MalformedBody: kinds.BAD_JSON,
+    WrongContentType: kinds.WRONG_TYPE,
+    BodyTooLarge: kinds.TOO_LARGE,
+    RangeUnsatisfiable: kinds.BAD_RANGE,
+    Unauthenticated: kinds.NO_KEY,
+    UnknownModel: kinds.NO_MODEL,
+    BadIdempotencyKey: kinds.BAD_REPEAT,
+    IdempotencyKeyReused: kinds.REUSED,
+    InvalidRequest: kinds.INVALID,
+    NotFound: kinds.NOT_FOUND,
+    BudgetExceeded: kinds.NO_BUDGET,
+    VideoNotFinished: kinds.TOO_EARLY,
+    VideoAlreadyFinal: kinds.TOO_LATE,
+    ResultGone: kinds.GONE,
+    StillBeingCreated: kinds.STILL_OPEN,
+    AcceptanceUnknown: kinds.NOT_KNOWN,
+    CommitUnknown: kinds.COMMIT_UNKNOWN,
+    AssetMissing: kinds.GONE,
+    Overloaded: kinds.OVERLOADED,
+    DatabaseUnavailable: kinds.NO_DATABASE,
+    StorageFull: kinds.STORAGE_FULL,
+    StorageUnavailable: kinds.NO_STORAGE,
+    ServiceUnavailable: kinds.UNAVAILABLE,
 }
-HTTP_KINDS: Final[Mapping[int, Kind]] = {400: _BAD_REQUEST, 404: _NOT_FOUND, 405: _NO_METHOD}
+HTTP_KINDS: Final[Mapping[int, Kind]] = {400: kinds.BAD_REQUEST, 404: kinds.NOT_FOUND, 405: kinds.NO_METHOD}
 ALL_KINDS: Final = tuple(
-    sorted({*KINDS.values(), *HTTP_KINDS.values(), _INTERNAL}, key=lambda kind: (kind.status, kind.code))
+    sorted({*KINDS.values(), *HTTP_KINDS.values(), kinds.INTERNAL}, key=lambda kind: (kind.status, kind.code))
 )
 
 
@@ -232,7 +113,7 @@ class ErrorAnswer:
 def answer_error(error: Exception, request_id: str, method: str = "", path: str = "") -> ErrorAnswer:
     """Return the answer for an exception; what nobody foresaw is logged here and told without details."""
     kind, detail, headers = _describe(error, method, path)
-    if kind is _INTERNAL:
+    if kind is kinds.INTERNAL:
         structlog.get_logger("filmgate.api").error(
             "request_failed", request_id=request_id, method=method, exc_info=error
         )
@@ -256,7 +137,7 @@ def _describe(error: Exception, method: str, path: str) -> tuple[Kind, str, dict
             return kind, _detail(kind, error)[:_DETAIL_LIMIT], _headers(kind, error)
     detail = "Something went wrong here, and it was written to the log under this request id."
     # Whether anything was done is not known, so a client must not try again by itself.
-    return _INTERNAL, detail, {"x-should-retry": "false"}
+    return kinds.INTERNAL, detail, {"x-should-retry": "false"}
 
 
 def _detail(kind: Kind, error: Exception) -> str:
@@ -274,13 +155,13 @@ def _detail(kind: Kind, error: Exception) -> str:
 def _describe_http(error: HTTPException, method: str, path: str) -> tuple[Kind, str, dict[str, str]]:
     kind = HTTP_KINDS.get(error.status_code)
     if kind is None:
-        kind = _BAD_REQUEST if 400 <= error.status_code < 500 else _INTERNAL
+        kind = kinds.BAD_REQUEST if 400 <= error.status_code < 500 else kinds.INTERNAL
     headers = {"x-should-retry": "false"}
-    if kind is _NO_METHOD:
+    if kind is kinds.NO_METHOD:
         allowed = _allowed(error)
         headers["allow"] = allowed
         return kind, f"{path} does not take {method}, only {allowed}.", headers
-    if kind is _NOT_FOUND:
+    if kind is kinds.NOT_FOUND:
         return kind, f"There is nothing at {path[:200]}. /docs lists every address.", headers
     return kind, kind.meaning, headers
 
@@ -294,10 +175,10 @@ def _allowed(error: HTTPException) -> str:
 
 
 def _headers(kind: Kind, error: Exception) -> dict[str, str]:
-    if isinstance(error, ServiceUnavailable):
+    if isinstance(error, ServiceUnavailable | StillBeingCreated | AcceptanceUnknown) and error.retry_after:
         return {"retry-after": str(max(1, ceil(error.retry_after.total_seconds())))}
     headers = {"x-should-retry": "false"}
-    if kind is _NO_KEY:
+    if kind is kinds.NO_KEY:
         headers["www-authenticate"] = 'Bearer realm="filmgate"'
     if isinstance(error, RangeUnsatisfiable):
         headers["content-range"] = f"bytes */{error.size}"
@@ -318,7 +199,7 @@ def _body(kind: Kind, detail: str, request_id: str, error: Exception) -> bytes:
                 message=detail,
                 type="server_error" if kind.status >= 500 else "invalid_request_error",
                 param=problems[0].field if problems else None,
-                code=problems[0].code if len(problems) == 1 and kind is _INVALID else kind.code,
+                code=problems[0].code if len(problems) == 1 and kind is kinds.INVALID else kind.code,
             ),
             problems=tuple(_trouble(problem) for problem in problems) if problems else UNSET,
         )
@@ -339,6 +220,6 @@ def _trouble(problem: FieldProblem) -> FieldTrouble:
 def example_of(kind: Kind) -> dict[str, Any]:
     """Return an error of this kind as the documentation shows it."""
     trouble = FieldProblem("duration", "duration is text.", "wrong_type", "Give a number, for example 5.")
-    error = InvalidRequest([trouble]) if kind in {_INVALID, _NO_MODEL} else FilmgateError()
+    error = InvalidRequest([trouble]) if kind in {kinds.INVALID, kinds.NO_MODEL} else FilmgateError()
     body = _body(kind, kind.meaning, "req_01k7m3z9f4t8q2v6x0c5b1n7dh", error)
     return msgspec.json.decode(body, type=dict[str, Any])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from filmgate.services.batches import BatchService
     from filmgate.services.catalog import CatalogService
     from filmgate.services.health import HealthService
+    from filmgate.services.idempotency import IdempotencyService
     from filmgate.services.keys import KeyService
     from filmgate.services.links import LinkService
     from filmgate.services.videos import VideoService
@@ -36,6 +37,7 @@ class Services:
     catalog: CatalogService
     health: HealthService
     links: LinkService
+    idempotency: IdempotencyService
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from filmgate.api.answers import encode, video_accepted
 from filmgate.api.errors import PROBLEM_TYPE, answer_error
 from filmgate.api.face import VIDEOS_PATH, Links, own_address
+from filmgate.api.repeats import KEY_HEADER, TRIES_HEADER
 from filmgate.api.trace import Trace, request_id_from
 from filmgate.api.videos import accept_video, video_as_json
 
@@ -75,7 +76,7 @@ class HotLane:
         # A header given twice, or one of those that change how the body is to be read.
         if len(headers) != len(given) or not _UNUSUAL.isdisjoint(headers):
             return None
-        if with_body and not _small_json(headers):
+        if with_body and (KEY_HEADER in headers or TRIES_HEADER in headers or not _small_json(headers)):
             return None
         key = self._remembered(authorization[7:].decode("latin-1"))
         if key is None:

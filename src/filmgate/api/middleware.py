@@ -9,6 +9,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from filmgate.api.errors import PROBLEM_TYPE, answer_error
+from filmgate.api.leaving import send_whole
 from filmgate.api.trace import TRACE_KEY, Trace, request_id_from
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Envelope:
         method = scope["method"]
         trace.head = method == "HEAD"
         inner = cast("HTTPScope", {**scope, TRACE_KEY: trace, "method": "GET" if trace.head else method})
-        outcome = _Outcome(send, trace, self._fixed)
+        outcome = _Outcome(receive, send, trace, self._fixed)
         with bound_contextvars(request_id=trace.request_id):
             try:
                 await self._app(inner, receive, outcome.send)
@@ -72,6 +73,8 @@ class Envelope:
             finally:
                 route = cast("dict[str, Any]", inner).get("path_template", UNROUTED)
                 self._access_log.write(trace, method, route, outcome.status)
+                if trace.receipt is not None:
+                    trace.receipt.settle(whole=outcome.whole)
 
     async def _apologise(self, error: Exception, outcome: _Outcome, method: str) -> None:
         answer = answer_error(error, outcome.trace.request_id, method)
@@ -87,11 +90,15 @@ class Envelope:
 class _Outcome:
     """Watch and complete what is sent; the status is 0 until an answer has begun."""
 
-    def __init__(self, send: Send, trace: Trace, fixed: tuple[tuple[bytes, bytes], ...]) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, trace: Trace, fixed: tuple[tuple[bytes, bytes], ...]
+    ) -> None:
+        self._receive = receive
         self._send = send
         self._fixed = fixed
         self.trace = trace
         self.status = 0
+        self.whole = False
 
     async def send(self, message: Message) -> None:
         """Pass one message on."""
@@ -100,6 +107,9 @@ class _Outcome:
             message = cast("HTTPResponseStartEvent", {**message, "headers": self._headers(message)})
         elif message["type"] == "http.response.body" and self.trace.head:
             message["body"] = b""
+        elif message["type"] == "http.response.body" and self.trace.receipt is not None:
+            self.whole = await send_whole(self._receive, self._send, message)
+            return
         await self._send(message)
 
     def _headers(self, message: HTTPResponseStartEvent) -> list[tuple[bytes, bytes]]:

@@ -142,10 +142,10 @@ def _responses(operation: Operation) -> Document:
 
 
 def _answer(answer: Answer) -> Document:
-    response: Document = {
-        "description": answer.description,
-        "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},
-    }
+    headers: Document = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+    for name, text in answer.headers.items():
+        headers[name] = {"description": text, "schema": {"type": "string"}}
+    response: Document = {"description": answer.description, "headers": headers}
     if answer.struct is not None:
         response["content"] = _json_content(answer.struct, answer.examples)
     if answer.files:

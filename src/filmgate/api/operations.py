@@ -24,6 +24,7 @@ class Answer:
     struct: type[Struct] | None = None
     examples: Examples = field(default_factory=dict[str, Any])
     files: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,15 @@ class Operation:
     keyless: bool = False
 
 
+_REPEATABLE: Final = {
+    "Idempotency-Key": (
+        "Make one up for every new request, 1 to 255 visible ASCII characters such as a UUID. The same request "
+        "sent again with the same key within 72 hours gets the same answer, and nothing is made twice."
+    ),
+}
+_REPLAYED: Final = {
+    "Idempotent-Replayed": "`true` if an earlier request made this and the answer is that request's."
+}
 _CONTENT_HEADERS: Final = {
     "Range": "One range of bytes, for example `bytes=0-1048575` or `bytes=-500`.",
     "If-Range": "Send the range only if the file still has this ETag or date, else all of it.",
@@ -79,9 +89,15 @@ OPERATIONS: Final = (
         body=inputs.VideoCreate,
         body_examples={"usual": examples.VIDEO_CREATE, "everything": examples.VIDEO_CREATE_FULL},
         answers={
-            202: Answer("Accepted.", schemas.VideoAccepted, {"accepted": examples.VIDEO_ACCEPTED}),
+            202: Answer(
+                "Accepted.",
+                schemas.VideoAccepted,
+                {"accepted": examples.VIDEO_ACCEPTED},
+                headers=_REPLAYED,
+            ),
         },
-        errors=(*_BODY_ERRORS, 404),
+        headers=_REPEATABLE,
+        errors=(*_BODY_ERRORS, 404, 409),
     ),
     Operation(
         method="post",
@@ -95,8 +111,16 @@ OPERATIONS: Final = (
         ),
         body=inputs.BatchCreate,
         body_examples={"two": examples.BATCH_CREATE},
-        answers={202: Answer("Accepted.", schemas.BatchAccepted, {"accepted": examples.BATCH_ACCEPTED})},
-        errors=_BODY_ERRORS,
+        answers={
+            202: Answer(
+                "Accepted.",
+                schemas.BatchAccepted,
+                {"accepted": examples.BATCH_ACCEPTED},
+                headers=_REPLAYED,
+            )
+        },
+        headers=_REPEATABLE,
+        errors=(*_BODY_ERRORS, 404, 409),
     ),
     Operation(
         method="get",

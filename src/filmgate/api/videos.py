@@ -20,11 +20,13 @@ from filmgate.api.content import ContentAnswer
 from filmgate.api.decoding import decode_query, decode_video
 from filmgate.api.face import VIDEOS_PATH, Links, Services, face_of
 from filmgate.api.inputs import ContentQuery, VideoQuery
+from filmgate.api.repeats import mark_of, replay_headers
 from filmgate.api.trace import trace_of
 from filmgate.domain.errors import NotFound, Unauthenticated
 from filmgate.domain.ids import is_id
 from filmgate.domain.key import Key
 from filmgate.domain.video import Variant, Video, VideoFilter
+from filmgate.services.idempotency import Created
 
 HttpRequest = Request[Any, Any, Any]
 _SHOWN = 64
@@ -45,13 +47,19 @@ async def video_as_json(services: Services, key: Key, video_id: str, links: Link
 @post(VIDEOS_PATH, status_code=202)
 async def create_video(request: HttpRequest) -> Response[bytes]:
     """Accept one video."""
-    face = face_of(request)
+    services = face_of(request).services
     key = await authenticate(request)
-    video = await accept_video(face.services, key, await json_body(request))
-    trace_of(request.scope).job_id = video.id
-    return json_response(
-        encode(video_accepted(video)), 202, headers={"location": f"{VIDEOS_PATH}/{video.id}"}
-    )
+    mark = mark_of(request.scope["headers"], f"POST {VIDEOS_PATH}")
+    body = await json_body(request)
+    if mark is None:
+        created = Created(await accept_video(services, key, body))
+    else:
+        creation = services.videos.creation(key, decode_video(body))
+        created = await services.idempotency.create(key, mark, creation)
+    video, trace = created.made, trace_of(request.scope)
+    trace.job_id, trace.receipt = video.id, created.receipt
+    headers = {"location": f"{VIDEOS_PATH}/{video.id}", **replay_headers(created)}
+    return json_response(encode(video_accepted(video)), 202, headers)
 
 
 @get(VIDEOS_PATH)

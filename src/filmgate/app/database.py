@@ -14,9 +14,12 @@ from filmgate.domain.webhook import read_secret, written_secret
 from filmgate.infrastructure.database import Database
 from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
 from filmgate.infrastructure.migrations import migrate, read_migrations
+from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.installation import Installation, InstallationRepository
 from filmgate.repositories.keys import KeyRepository
+from filmgate.repositories.unsettled import UnsettledRepository
 from filmgate.services.keys import KeyService
+from filmgate.services.operating import OperatingService
 from filmgate.settings import Settings
 
 MIGRATIONS = Path(__file__).parent.parent / "repositories" / "migrations"
@@ -46,6 +49,13 @@ async def open_keys(settings: Settings) -> AsyncGenerator[KeyService, None]:
     """Open the database for nothing but its keys."""
     async with open_database(settings) as (database, _):
         yield KeyService(KeyRepository(database), None)
+
+
+@asynccontextmanager
+async def open_operating(settings: Settings) -> AsyncGenerator[OperatingService, None]:
+    """Open the database for an operator who settles what nothing else can."""
+    async with open_database(settings) as (database, _):
+        yield OperatingService(AttemptRepository(database), UnsettledRepository(database))
 
 
 async def open_installation(database: Database) -> Installation:

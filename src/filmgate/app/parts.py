@@ -30,6 +30,7 @@ from filmgate.infrastructure.storage import LocalStore
 from filmgate.providers.embedded import Embedded
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.batches import BatchRepository
+from filmgate.repositories.idempotency import IdempotencyRepository
 from filmgate.repositories.installation import Installation, InstallationRepository
 from filmgate.repositories.keys import KeyRepository
 from filmgate.repositories.lanes import LaneRepository
@@ -47,6 +48,7 @@ from filmgate.services.fallback import FallbackService
 from filmgate.services.forecast import Forecast
 from filmgate.services.generation import GenerationService, Sender
 from filmgate.services.health import HealthService
+from filmgate.services.idempotency import IdempotencyService
 from filmgate.services.keys import KeyService
 from filmgate.services.links import LinkService
 from filmgate.services.pacing import PacingService
@@ -92,6 +94,7 @@ class Parts:
         self._attempts = AttemptRepository(database)
         self._workers = WorkerRepository(database)
         self._lanes = LaneRepository(database)
+        self._idempotency = IdempotencyRepository(database)
         self._forecast = Forecast(self._lanes)
         self._bells: list[Callable[[], None]] = []
         self._nudge = Nudge(database, ADMIT_CHANNEL)
@@ -147,6 +150,7 @@ class Parts:
                 InstallationRepository(self._database), self._workers, self._store, self._schema
             ),
             links=LinkService(installation.link_secret),
+            idempotency=IdempotencyService(self._idempotency),
         )
 
     def _start_worker(
@@ -157,13 +161,13 @@ class Parts:
         verbs = Verbs(
             admission=AdmissionService(self._lanes),
             generation=GenerationService(
-                *common, Sender(self._worker_id, self._ring), fallback, PacingService(self._lanes)
+                *common, Sender(self._worker_id, self._ring, self._store), fallback, PacingService(self._lanes)
             ),
             watching=WatchingService(*common, self._ring),
             collecting=CollectingService(*common, self._media or self._open_media(), self._store, self._ring),
             reconciliation=ReconciliationService(*common, self._ring),
             webhooks=self._webhooks(installation),
-            upkeep=UpkeepService(self._videos, self._attempts, self._workers, self._store),
+            upkeep=UpkeepService(self._videos, self._attempts, self._workers, self._store, self._idempotency),
         )
         engine = EngineService(
             self._database,

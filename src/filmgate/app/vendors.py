@@ -10,7 +10,7 @@ from filmgate.domain.provider import Provider
 from filmgate.domain.routing import Capability
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.providers import PROVIDERS
-from filmgate.providers.catalogue import read_catalogue
+from filmgate.providers.catalogue import added_fields, added_models, read_catalogue
 from filmgate.providers.task_api import Account
 from filmgate.settings import ProviderSettings, Settings
 
@@ -27,7 +27,10 @@ class Vendors:
 
     def capabilities(self) -> dict[tuple[str, str], Capability]:
         """Return what every known model can do, by provider and model."""
-        return read_catalogue()
+        known = read_catalogue()
+        for given in self._settings.providers.values():
+            known |= added_models(given.name, given.wire, given.models)
+        return known
 
     def connect(self) -> dict[str, Provider]:
         """Return the vendors that are set up, by name."""
@@ -45,6 +48,7 @@ class Vendors:
             callback_url=self._settings.public_url,
             name=given.name,
             dialect=given.wire,
+            fields=added_fields(given.models),
         )
         if not account.base_url:
             raise BadSettings(f"providers.{given.name}.base_url is missing. Write where the server is.")

@@ -11,6 +11,7 @@ _COMMANDS = {
     "worker": ("filmgate.cli.serve", "worker", "Run a worker beside one or more gateways."),
     "demo": ("filmgate.cli.demo", "demo", "Start a gateway and watch sample films being made."),
     "migrate": ("filmgate.cli.operate", "migrate_schema", "Bring the database's schema up to date."),
+    "attempts": ("filmgate.cli.attempts", "attempts", "Settle sends whose outcome nobody knows."),
     "webhooks": ("filmgate.cli.operate", "webhooks", "Show the secret that receivers verify with."),
     "keys": ("filmgate.cli.operate", "keys", "Create, list and revoke keys."),
 }

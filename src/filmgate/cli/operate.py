@@ -14,13 +14,13 @@ from filmgate.domain.errors import FilmgateError
 from filmgate.services.keys import KeyService
 
 T = TypeVar("T")
-_data = click.option(
+data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Folder of the installation. [env: FILMGATE_DATA]"
 )
 
 
 @click.command("migrate")
-@_data
+@data_option
 def migrate_schema(data: Path | None) -> None:
     """Bring the database's schema up to date; harmless when repeated."""
 
@@ -28,7 +28,7 @@ def migrate_schema(data: Path | None) -> None:
         async with open_database(load_settings(data=data)) as (_, schema):
             return schema
 
-    click.echo(f"The schema is up to date ({_run(work())}).")
+    click.echo(f"The schema is up to date ({run_quietly(work())}).")
 
 
 @click.group()
@@ -39,7 +39,7 @@ def keys() -> None:
 @keys.command("create")
 @click.argument("name")
 @click.option("--project", help="Keys of one project see each other's videos. [default: one of its own]")
-@_data
+@data_option
 def create_key(name: str, project: str | None, data: Path | None) -> None:
     """Create a key called NAME and print its secret, which is shown this once."""
     key, secret = _with_keys(data, lambda service: service.create(name, project))
@@ -48,7 +48,7 @@ def create_key(name: str, project: str | None, data: Path | None) -> None:
 
 
 @keys.command("ls")
-@_data
+@data_option
 def list_keys(data: Path | None) -> None:
     """List all keys, oldest first."""
     found = _with_keys(data, lambda service: service.list())
@@ -72,7 +72,7 @@ def list_keys(data: Path | None) -> None:
 
 @keys.command("revoke")
 @click.argument("key_id")
-@_data
+@data_option
 def revoke_key(key_id: str, data: Path | None) -> None:
     """Revoke the key KEY_ID; every process refuses it within five seconds."""
     _with_keys(data, lambda service: service.revoke(key_id))
@@ -85,10 +85,10 @@ def webhooks() -> None:
 
 
 @webhooks.command("secret")
-@_data
+@data_option
 def show_webhook_secret(data: Path | None) -> None:
     """Print the secret that receivers verify signatures with, as Standard Webhooks libraries take it."""
-    click.echo(_run(webhook_secret(load_settings(data=data))))
+    click.echo(run_quietly(webhook_secret(load_settings(data=data))))
 
 
 def _with_keys(data: Path | None, verb: Callable[[KeyService], Awaitable[T]]) -> T:
@@ -96,10 +96,11 @@ def _with_keys(data: Path | None, verb: Callable[[KeyService], Awaitable[T]]) ->
         async with open_keys(load_settings(data=data)) as service:
             return await verb(service)
 
-    return _run(work())
+    return run_quietly(work())
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def run_quietly(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end with warnings only, and turn what goes wrong into one line."""
     set_up_logging("warning", pretty=True)
     try:
         return asyncio.run(work)

@@ -129,13 +129,11 @@ class StillBeingCreated(FilmgateError):
 class AcceptanceUnknown(FilmgateError):
     """The database went away before it said whether a create was kept.
 
-    With ``again`` the same request may be sent again, for it would be recognised.
+    ``retry_after`` is None unless the same request, sent again, would be recognised.
     """
 
-    retry_after = timedelta(seconds=5)
-
     def __init__(self, message: str, *, again: bool) -> None:
-        self.again = again
+        self.retry_after = timedelta(seconds=5) if again else None
         super().__init__(message)
 
 

@@ -53,12 +53,6 @@ def seal_of(text: str, key: str | None) -> str:
     return hmac.new((key or "").encode(), b"filmgate:" + text.encode(), hashlib.sha256).hexdigest()
 
 
-def check_seal(seal: object, text: object, key: str | None) -> None:
-    """Raise SignatureRefused unless a seal is that of a text; without a key nothing is."""
-    if not key or not hmac.compare_digest(seal_of(str(text), key).encode(), str(seal).encode()):
-        raise SignatureRefused("the callback was not asked for by us")
-
-
 def _check_audience(audience: object, ours: str | None) -> None:
     named = listing(audience) or [audience]
     if ours is None or not any(isinstance(name, str) and name.startswith(ours) for name in named):

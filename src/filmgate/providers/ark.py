@@ -58,6 +58,7 @@ _STATES: Mapping[str, JobState] = {
     "expired": JobState.FAILED,
     "cancelled": JobState.CANCELLED,
 }
+_CHARGED = frozenset({JobState.PROCESSING, JobState.SUCCEEDED})
 # By the first word of a code such as RateLimitExceeded.EndpointRPMExceeded.
 _CODES: Mapping[str, RefusalKind] = {
     "InputTextSensitiveContentDetected": RefusalKind.PROMPT,
@@ -89,10 +90,8 @@ _MODELS: Mapping[str, tuple[Collection[int], Collection[str]]] = {
     "dreamina-seedance-2-0-mini-260615": (range(4, 16), ("480p", "720p")),
 }
 # Of a tag's 64 characters, 32 prove that it is ours.
-_SEAL = 32
-_REFERENCE = 31
-_PAGE = 100
-_MAX_PAGES = 50
+_SEAL, _REFERENCE = 32, 31
+_PAGE, _MAX_PAGES = 100, 50
 # How far Ark's clock and ours may differ.
 _CLOCKS = timedelta(minutes=10)
 # Records are kept for seven days; before that nothing is proven by their absence.
@@ -107,12 +106,12 @@ def connect(account: Account, guard: AddressGuard) -> "Ark":
 class ArkWire:
     """The wire of ModelArk's video tasks."""
 
-    name = "ark"
     # How long a new task may take to be listed is not documented.
     quiet_seconds = 600.0
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self.name = account.name or "ark"
         host = (account.base_url or BASE_URL).rstrip("/").removesuffix("/api/v3")
         self._tasks = f"{host}{_TASKS}"
 
@@ -189,8 +188,10 @@ class ArkWire:
         return CancelOutcome(stopped=answer.ok, charged=False if answer.ok else None)
 
     async def find_lost(self, reader: Reader, order: Order, sent_at: datetime) -> Lookup:
-        """Look through the listing for our tag; absent only if the listing is sure to show tags."""
-        # Not narrowed by model: what the listing shows as a task's model need not be what was asked for.
+        """Look through the listing for our tag; absent only if the listing is sure to show tags.
+
+        It is not narrowed by model: what is shown as a task's model need not be what was asked for.
+        """
         seen, before = _Seen(since=sent_at - _CLOCKS), 0
         for number in range(1, _MAX_PAGES + 1):
             total, tasks = await self._page(reader, number)
@@ -235,12 +236,11 @@ class Ark(TaskApi):
             state = await self._state(job)
         if state is JobState.CANCELLED:
             return CancelOutcome(stopped=True, charged=False)
-        made = state in {JobState.PROCESSING, JobState.SUCCEEDED}
-        return CancelOutcome(stopped=False, charged=True if made else None)
+        return CancelOutcome(stopped=False, charged=state in _CHARGED or None)
 
     async def _state(self, job: ProviderJob) -> JobState | None:
         progress = self._wire.progress(await self._reader.get(self._wire.job_url(job)), job)
-        return progress.state if progress is not None else None
+        return progress and progress.state
 
 
 @dataclass(slots=True)
@@ -311,9 +311,9 @@ def verify_webhook(
     if not account.key or not hmac.compare_digest(wanted.encode(), seal.encode()):
         raise SignatureRefused("the callback does not carry a tag of ours")
     job_id = task.get("id")
-    if not isinstance(job_id, str) or not job_id:
-        raise SignatureRefused("the callback names no task")
-    return Notice(job_id, f"{job_id}:{task.get('status')}")
+    if isinstance(job_id, str) and job_id:
+        return Notice(job_id, f"{job_id}:{task.get('status')}")
+    raise SignatureRefused("the callback names no task")
 
 
 def _shape(order: Order) -> tuple[str, str, int]:
@@ -335,11 +335,10 @@ def _shape(order: Order) -> tuple[str, str, int]:
 
 def _failed(body: Mapping[str, Any]) -> Progress:
     error = mapping(body.get("error"))
+    late = "The task waited too long and expired at Ark." if body.get("status") == "expired" else None
     reason = str(error.get("message") or "")[:500]
-    if body.get("status") == "expired":
-        return Progress(JobState.FAILED, reason=reason or "The task waited too long and expired at Ark.")
     kind = _kind(str(error.get("code") or ""), reason)
-    return Progress(JobState.FAILED, reason=reason or None, code=kind.value if kind else None)
+    return Progress(JobState.FAILED, reason=reason or late, code=kind.value if kind else None)
 
 
 def _kind(code: str, sentence: str) -> RefusalKind | None:

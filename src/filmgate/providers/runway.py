@@ -58,6 +58,7 @@ _STATES: Mapping[str, JobState] = {
     "FAILED": JobState.FAILED,
     "CANCELLED": JobState.CANCELLED,
 }
+_NOT_ENDED = frozenset({JobState.PENDING, JobState.PROCESSING})
 # By the beginning of a task's failure code, the longest first.
 _FAILURES: tuple[tuple[str, RefusalKind], ...] = (
     ("SAFETY.INPUT.IMAGE", RefusalKind.IMAGE),
@@ -138,11 +139,11 @@ def connect(account: Account, guard: AddressGuard) -> "Runway":
 class RunwayWire:
     """The wire of Runway's tasks."""
 
-    name = "runway"
     quiet_seconds = 600.0
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self.name = account.name or "runway"
         self._base = f"{(account.base_url or BASE_URL).rstrip('/').removesuffix('/v1')}/v1"
 
     def headers(self) -> Mapping[str, str]:
@@ -197,7 +198,7 @@ class RunwayWire:
             return None
         body = answer.mapping()
         state = state_of(body.get("status"), _STATES)
-        if state in {JobState.PENDING, JobState.PROCESSING}:
+        if state in _NOT_ENDED:
             return Progress(state, percent=_percent(body.get("progress")))
         cost = _cost(body)
         if state is JobState.FAILED:
@@ -238,16 +239,26 @@ class Runway(TaskApi):
         return super()._sorted(answer)
 
     async def cancel(self, job: ProviderJob) -> CancelOutcome:
-        """Stop the task, and read once more what it costs: a running one is not refunded."""
+        """Stop a task that has not ended, and read what it costs: a running one is not refunded.
+
+        The same call would delete a task that has ended, film and all.
+        """
+        before = await self._ended(job)
+        if before is not None:
+            return before
         outcome = await super().cancel(job)
+        return await self._ended(job) or outcome
+
+    async def _ended(self, job: ProviderJob) -> CancelOutcome | None:
+        """Return what became of a task that has ended; None where it has not, or nobody says."""
         try:
-            answer = await self._reader.get(self._wire.job_url(job))
+            progress = self._wire.progress(await self._reader.get(self._wire.job_url(job)), job)
         except WireTrouble:
-            return outcome
-        progress = self._wire.progress(answer, job)
-        if progress is None or progress.cost is None:
-            return outcome
-        return CancelOutcome(progress.state is JobState.CANCELLED, charged=progress.cost.micros > 0)
+            return None
+        if progress is None or progress.state in _NOT_ENDED:
+            return None
+        charged = None if progress.cost is None else progress.cost.micros > 0
+        return CancelOutcome(stopped=progress.state is JobState.CANCELLED, charged=charged)
 
 
 def _model(order: Order) -> _Model:

@@ -83,7 +83,7 @@ class IdempotencyRepository:
             *given,
         )
         if row is None:
-            raise StillBeingCreated("The Idempotency-Key was given up at this moment. Send the request again.")
+            raise StillBeingCreated("The Idempotency-Key was given up just now. Send the request again.")
         return _keyed(*given, row)
 
     # --- creates without a key, by clients that count ---

@@ -70,12 +70,17 @@ class BatchService:
         priority: int = 0,
     ) -> tuple[Batch, Jobs]:
         """Accept all rows or none; return the batch and each row's job, in order."""
-        accepted = await self._accept(key, AskedBatch(rows, name, webhook_url, priority))
+        accepted = await self.accept(key, AskedBatch(rows, name, webhook_url, priority))
+        return accepted.batch, accepted.jobs
+
+    async def accept(self, key: Key, asked: AskedBatch) -> AcceptedBatch:
+        """Accept all rows or none: when this returns, they are on disk and will be made."""
+        accepted = await self._check(key, asked)
         await create_surely(
             lambda: self._batches.insert(accepted.batch, key.id, accepted.rows), BLIND, again=False
         )
         self._wake()
-        return accepted.batch, accepted.jobs
+        return accepted
 
     def creation(self, key: Key, asked: AskedBatch) -> Creation[AcceptedBatch]:
         """Return the steps of ``create``, to be carried out once however often they are asked for."""
@@ -85,14 +90,14 @@ class BatchService:
 
         return Creation(
             asked=replace(asked, rows=[with_digest(row) for row in asked.rows]),
-            accept=partial(self._accept, key, asked),
+            accept=partial(self._check, key, asked),
             insert=insert,
             announce=self._wake,
             first=lambda accepted: First(accepted.batch.id),
             load=partial(self._as_accepted, key),
         )
 
-    async def _accept(self, key: Key, asked: AskedBatch) -> AcceptedBatch:
+    async def _check(self, key: Key, asked: AskedBatch) -> AcceptedBatch:
         _check_size(len(asked.rows))
         _check_webhook(asked.webhook_url)
         batch_id = new_id("batch")

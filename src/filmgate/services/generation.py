@@ -5,11 +5,12 @@ what it proves. Only proof that nothing was made lets a video be sent again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 
+from filmgate.domain.asset import AssetStore
 from filmgate.domain.attempt import AttemptState
 from filmgate.domain.errors import (
     OutcomeUnknown,
@@ -47,10 +48,16 @@ def order_for(video: Video) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: the worker's id, and how to wake its loops."""
+    """Who sends: the worker's id, how to wake its loops, and where image references lie."""
 
     worker: str
     wake: Callable[[], None]
+    store: AssetStore
+
+    async def image(self, video: Video) -> bytes | None:
+        """Return the bytes of a video's image reference, if it has one."""
+        key = video.request.input_reference
+        return None if key is None else b"".join([chunk async for chunk in self.store.stream(key)])
 
 
 class GenerationService:
@@ -135,6 +142,8 @@ class _Send:
 
     async def run(self) -> None:
         order = order_for(self._video)
+        if self._provider.inline_images:
+            order = replace(order, image=await self._sender.image(self._video))
         body = self._provider.prepare(order)
 
         async def fence() -> None:

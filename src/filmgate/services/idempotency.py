@@ -161,7 +161,7 @@ class IdempotencyService:
 
 
 def fingerprint_of(route: str, asked: object) -> bytes:
-    """Return the SHA-256 of what was asked, however it was spelled: fields in order, images by their bytes."""
+    """Return the SHA-256 of what was asked, however it was spelled."""
     return hashlib.sha256(_encode((route, asked))).digest()
 
 

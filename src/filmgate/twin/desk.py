@@ -17,7 +17,7 @@ from filmgate.twin.jobs import Phase
 from filmgate.twin.sending import reset
 from filmgate.twin.vendors.wire import Wire
 from filmgate.twin.webhooks import Postman
-from filmgate.twin.world import World, shown_headers
+from filmgate.twin.world import World
 
 _UNTOUCHED: Final = ("drop-before-reading", "lost-before-accept")
 _HTML: Final = b"<!doctype html><html><head><title>Bad gateway</title></head><body>Bad gateway</body></html>"
@@ -35,13 +35,7 @@ class Desk:
     async def serve(self, wire: Wire, route: Route, request: web.Request, place: str) -> web.StreamResponse:
         """Answer one request, or do to its connection what a fault says."""
         call = Call(request, wire.name, route.operation, self.world.count(f"request {wire.name}"))
-        record: dict[str, Any] = {
-            "operation": route.operation,
-            "method": request.method,
-            "path": request.path_qs,
-            "headers": shown_headers(request.headers),
-        }
-        self.world.saw(call, place, record)
+        record = self.world.saw(call, place)
         if self.world.faults.before_body(Subject(wire.name, route.operation)):
             record["fault"] = "drop-before-reading"
             return self._noted(call, record, reset(request))
@@ -56,8 +50,7 @@ class Desk:
     async def turn_away(self, wire: Wire, status: int, request: web.Request, path: str) -> web.StreamResponse:
         """Answer a request for something that the vendor does not have."""
         call = Call(request, wire.name, "other", self.world.count(f"request {wire.name}"))
-        record = {"operation": "other", "method": request.method, "path": request.path_qs, "status": status}
-        self.world.saw(call, "wires", record | {"headers": shown_headers(request.headers)})
+        self.world.saw(call, "wires")["status"] = status
         return await sending.send(request, wire.unrouted(status, request.method, path))
 
     async def _looked_at(self, wire: Wire, call: Call, record: dict[str, Any]) -> Fault | Answer | None:

@@ -121,10 +121,23 @@ class World:
             call.entry.job = job
         return job
 
-    def saw(self, call: Call | None, place: str, record: Mapping[str, Any]) -> None:
-        """Remember a request."""
-        vendor = call.vendor if call else None
-        self.requests.append({"at": round(self.now(), 6), "place": place, "vendor": vendor, **record})
+    def saw(self, call: Call, place: str) -> dict[str, Any]:
+        """Remember a request; what becomes known later is added to the record."""
+        request = call.request
+        record = {
+            "at": round(self.now(), 6),
+            "place": place,
+            "vendor": call.vendor,
+            "operation": call.operation,
+            "method": request.method,
+            "path": request.path_qs,
+            "headers": shown_headers(request.headers),
+            "body": "",
+            "fault": None,
+            "status": None,
+        }
+        self.requests.append(record)
+        return record
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
