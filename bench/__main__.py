@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench import batches, engine, pictures, report, starting, throughput
 from bench.ground import BUILD, ROOT, CannotMeasure
-from bench.machine import Cores, describe, load, share_out
+from bench.machine import Cores, describe, share_out
 
 PARTS: dict[str, Callable[..., report.Result]] = {
     "throughput": throughput.measure,
@@ -35,12 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
         except CannotMeasure as reason:
             failed = True
             print(f"bench: {name} was not measured: {reason}", file=sys.stderr, flush=True)
-    machine["load_after"] = load()
-    text = report.as_markdown(results, machine)
-    print(text)
-    report.write(BUILD / "bench.json", results, machine)
-    if not (asked.only or asked.quick or failed):
-        report.renew(_PAGE, text)
+    whole = not asked.quick
+    kept = report.keep(BUILD / ("bench.json" if whole else "bench-quick.json"), results, machine)
+    print(report.as_markdown(kept, results))
+    if whole and results:
+        report.renew(_PAGE, report.as_markdown(kept, PARTS))
     return 1 if failed else 0
 
 

@@ -113,12 +113,11 @@ async def _make(gate: Gate, videos: int) -> None:
     ]
     batch, _ = await gate.services.batches.create(_KEY, rows, "bench", None)
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
+    counted = batch
+    while counted.status == "processing" and time.monotonic() < deadline:
         # Seldom, since asking costs too.
         await asyncio.sleep(0.5)
         counted = await gate.services.batches.get(_KEY, batch.id)
-        if counted.status != "processing":
-            break
     if counted.status != "completed" or counted.progress != 100:
         wanted = VideoFilter(batch_id=batch.id)
         page = await gate.services.videos.list(_KEY, wanted, 3, None)

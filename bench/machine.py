@@ -40,7 +40,6 @@ def describe() -> dict[str, object]:
         "processor": _processor(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "load": load(),
     }
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 from bench.ground import CannotMeasure, environment, folder
 from bench.machine import Cores, load, median, spread
@@ -56,7 +57,7 @@ def measure(cores: Cores, *, rounds: int, quick: bool) -> Result:
     return Result("The built-in renderer", text, {"runs": runs, "film_seconds": seconds, "load": load()})
 
 
-def _render(scene: str, seconds: float, cores: Cores) -> dict[str, float]:
+def _render(scene: str, seconds: float, cores: Cores) -> dict[str, Any]:
     with folder() as home:
         asked = json.dumps([_PROMPTS.get(scene, scene), seconds, *_SIZE, str(home / "film.mp4")])
         done = subprocess.run(

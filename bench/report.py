@@ -1,7 +1,7 @@
 """Write down what was measured: JSON for machines, a table for people."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,37 +47,43 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def as_json(results: dict[str, Result], machine: dict[str, object]) -> dict[str, Any]:
-    """Return everything for build/bench.json."""
-    return {
-        "measured_at": _now(),
-        "machine": machine,
-        "parts": {
-            name: {**result.raw, "targets": [{**asdict(t), "met": t.met} for t in result.targets]}
-            for name, result in results.items()
-        },
-    }
-
-
-def as_markdown(results: dict[str, Result], machine: dict[str, object]) -> str:
-    """Return the tables."""
-    busy = f"load average {machine['load']} before and {machine['load_after']} after the run"
-    where = (
-        f"Measured on {_now()[:10]} on {machine['cores']} shared cores ({machine['processor']}, "
-        f"{machine['memory_gib']} GiB), {machine['system']}, Python {machine['python']}; {busy}."
-    )
-    parts = [where]
-    targets = [target.row() for result in results.values() for target in result.targets]
-    if targets:
-        parts.append("### Targets\n\n" + table(["promise", "wanted", "measured", ""], targets))
-    parts += [f"### {result.title}\n\n{result.text}" for result in results.values()]
-    return "\n\n".join(parts) + "\n"
-
-
-def write(path: Path, results: dict[str, Result], machine: dict[str, object]) -> None:
-    """Write build/bench.json."""
+def keep(path: Path, results: Mapping[str, Result], machine: Mapping[str, object]) -> dict[str, Any]:
+    """Write these results over the older ones of the same parts, and return all there are."""
+    kept: dict[str, Any] = {"parts": {}}
+    if path.exists():
+        kept = json.loads(path.read_text("utf-8"))
+    kept["machine"] = dict(machine)
+    for name, result in results.items():
+        targets = [{**asdict(target), "met": target.met} for target in result.targets]
+        kept["parts"][name] = {
+            "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
+            "title": result.title,
+            "text": result.text,
+            "targets": targets,
+            **result.raw,
+        }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(as_json(results, machine), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return kept
+
+
+def as_markdown(kept: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return the tables of these parts."""
+    machine = kept["machine"]
+    parts = {name: kept["parts"][name] for name in names if name in kept["parts"]}
+    where = (
+        f"{machine['cores']} shared cores ({machine['processor']}), {machine['memory_gib']} GiB, "
+        f"{machine['system']}, Python {machine['python']}. Other work went on beside it; the load average "
+        "stands with each part."
+    )
+    written = [where]
+    targets = [_target(each).row() for part in parts.values() for each in part["targets"]]
+    if targets:
+        written.append("### Targets\n\n" + table(["promise", "wanted", "measured", ""], targets))
+    for part in parts.values():
+        when = f"*Measured {part['measured_at'][:10]}, load average {part['load']} at the end.*"
+        written.append(f"### {part['title']}\n\n{part['text']}\n\n{when}")
+    return "\n\n".join(written) + "\n"
 
 
 def renew(page: Path, text: str) -> None:
@@ -88,5 +94,5 @@ def renew(page: Path, text: str) -> None:
     page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _target(kept: Mapping[str, Any]) -> Target:
+    return Target(**{name: value for name, value in kept.items() if name != "met"})

@@ -44,7 +44,7 @@ def test_a_worker_takes_over_from_a_killed_one_and_from_a_frozen_one_that_wakes_
 ) -> None:
     api = world.serve("--no-worker")
     frozen = world.work()
-    one = api.create(LONG_FILM)
+    one = api.create(LONG_FILM / 2)
     late = until(lambda: runner_of(world, one), 20, "the first worker to draw")
     frozen.send(signal.SIGSTOP)
     since_frozen = time.monotonic()

@@ -1,5 +1,6 @@
 """PostgreSQL goes away in the middle of the work, and nothing that was promised goes with it."""
 
+import os
 import signal
 import threading
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from filmgate.infrastructure.embedded_postgres_cluster import locked
 from tests.chaos.processes import Answer, Member, World, note, until
 
 RECOVERY_SECONDS = 10
@@ -38,6 +40,10 @@ class Hammer:
     def accepted(self) -> list[str]:
         return [answer.body["jobId"] for _, answer in self.answers if answer.status == 202]
 
+    @property
+    def refused(self) -> list[Answer]:
+        return [answer for _, answer in self.answers if answer.status == 503]
+
     def accepted_since(self, moment: float) -> float | None:
         return next((when for when, answer in self.answers if when > moment and answer.status == 202), None)
 
@@ -45,6 +51,17 @@ class Hammer:
         while not self._stop.is_set():
             answer = self._server.ask("POST", "/api/v1/videos", {"prompt": "a wave", "model": "procedural-1"})
             self.answers.append((time.monotonic(), answer))
+
+
+@contextmanager
+def kept_away(world: World) -> Generator[None, None, None]:
+    """Hold the lock without which PostgreSQL is not started again."""
+    descriptor = os.open(world.data / "postgres" / "server.lock", os.O_RDWR)
+    try:
+        until(lambda: locked(descriptor), 10, "PostgreSQL to be gone")
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def cancel_all(server: Member, ids: list[str]) -> None:
@@ -79,12 +96,14 @@ def lose_postgres(world: World, server: Member, number: signal.Signals) -> list[
         until(lambda: hammer.accepted, 10, "the first accepted create")
         before = world.postmaster()
         before.send_signal(number)
+        with kept_away(world):
+            until(lambda: hammer.refused, 20, "a refusal")
         back = until(lambda: running_again(world, before), 20, "PostgreSQL to be back")
         took = until(lambda: hammer.accepted_since(back), 20, "an accepted create") - back
     assert took < RECOVERY_SECONDS
     odd = [answer for _, answer in hammer.answers if answer.status not in {202, 503}]
     assert odd == []
-    refused = [answer for _, answer in hammer.answers if answer.status == 503]
+    refused = hammer.refused
     assert all("retry-after" in answer.headers for answer in refused)
     note(f"{number.name}: {len(hammer.accepted)} accepted, {len(refused)} refused, back after {took:.2f} s")
     return hammer.accepted

@@ -30,6 +30,7 @@ from filmgate.services.collecting import CollectingService
 from filmgate.services.fallback import FallbackService
 from filmgate.services.generation import GenerationService, Sender
 from filmgate.services.pacing import PacingService
+from filmgate.services.polling import PollPlan
 from filmgate.services.reconciliation import ReconciliationService
 from filmgate.services.routing import RoutingService
 from filmgate.services.upkeep import UpkeepService
@@ -166,14 +167,16 @@ async def open_works(database: Database, folder: Path) -> AsyncGenerator[Works, 
             AdmissionService(lanes),
             GenerationService(
                 *common,
-                Sender("worker_1", wake, store),
+                Sender("worker_1", wake, store, PollPlan()),
                 FallbackService(RoutingService({}, "none"), videos),
                 PacingService(lanes),
             ),
-            WatchingService(*common, wake),
+            WatchingService(*common, wake, PollPlan()),
             CollectingService(*common, Media(pool), store, wake),
             ReconciliationService(*common, wake),
-            UpkeepService(videos, attempts, WorkerRepository(database), store, IdempotencyRepository(database)),
+            UpkeepService(
+                videos, attempts, WorkerRepository(database), store, IdempotencyRepository(database)
+            ),
             wakes,
         )
     finally:

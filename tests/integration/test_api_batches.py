@@ -5,8 +5,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from filmgate.domain.ids import new_id
-
 pytestmark = pytest.mark.anyio
 
 BATCH = "/api/v1/videos/batch"
@@ -77,7 +75,9 @@ async def test_another_keys_batch_is_not_found(
     assert (await api.get(BATCHES, headers=other_key)).json()["batches"] == []
 
 
-@pytest.mark.parametrize("name", ["batch_nothing", "%00", new_id("batch"), new_id("job")])
+@pytest.mark.parametrize(
+    "name", ["batch_nothing", "%00", "batch_01m81yg0dpa9q3jpqxvwkejn1y", "job_01m81yg0dp1nyzs5x1mbqn4c4j"]
+)
 async def test_a_batch_that_does_not_exist_is_not_found(
     api: httpx2.AsyncClient, key: dict[str, str], name: str
 ) -> None:

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from filmgate.api.application import ApiOptions, create_api
 from filmgate.api.hot import MAX_BODY
-from filmgate.app import Gate, _nothing
+from filmgate.app import Gate
+from filmgate.app.gate import _nothing
 from filmgate.domain.errors import DatabaseUnavailable
 
 pytestmark = pytest.mark.anyio

@@ -296,9 +296,6 @@ async def test_the_live_attempt_of_a_video_is_the_one_that_may_have_a_job(
         assert found.state is state
 
 
-# --- being watched ---
-
-
 async def test_watchers_at_once_never_take_the_same_attempt(
     database: Database, attempts: AttemptRepository
 ) -> None:

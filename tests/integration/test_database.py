@@ -120,9 +120,6 @@ async def test_a_text_made_storable_can_be_stored(database: Database, text: str)
     assert kept == text or "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text)
 
 
-# --- commits that are repeated ---
-
-
 async def test_a_commit_is_repeated_until_the_database_answers(database: Database, dsn: str) -> None:
     tries = 0
 
@@ -179,9 +176,6 @@ async def test_what_is_written_down_nowhere_else_is_committed_at_last(
 
     await commit_at_last(try_it)
     assert tries == 4
-
-
-# --- being woken ---
 
 
 async def test_a_listener_is_called_once_at_first_and_then_at_each_notification(database: Database) -> None:

@@ -19,6 +19,7 @@ from filmgate.services.admission import AdmissionService
 from filmgate.services.fallback import PASS_OVER, FallbackService
 from filmgate.services.generation import GenerationService, Sender
 from filmgate.services.pacing import PATIENCE, PacingService
+from filmgate.services.polling import PollPlan
 from filmgate.services.routing import RoutingService
 from tests.integration.makers import attempts_of, row_of, wait_in_line
 from tests.integration.scripted import Scripted
@@ -61,7 +62,7 @@ async def open_chain(database: Database, folder: Path, second: Capability) -> Ch
         videos,
         AttemptRepository(database),
         vendors,
-        Sender("worker_1", lambda: None, LocalStore(folder)),
+        Sender("worker_1", lambda: None, LocalStore(folder), PollPlan()),
         FallbackService(routing, videos),
         PacingService(lanes),
     )

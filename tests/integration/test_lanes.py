@@ -6,14 +6,24 @@ from typing import Any
 
 import pytest
 
+from filmgate.domain.attempt import AttemptState
 from filmgate.domain.routing import Lane
-from filmgate.domain.video import Video
+from filmgate.domain.video import Video, VideoStatus
 from filmgate.infrastructure.database import Database
+from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.lanes import Backlog, LaneRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.services.admission import AdmissionService
 from filmgate.services.forecast import Forecast
-from tests.integration.makers import LANE, a_video, open_lane, slots_taken, steps_of, wait_in_line
+from tests.integration.makers import (
+    LANE,
+    a_video,
+    open_lane,
+    put_attempt,
+    slots_taken,
+    steps_of,
+    wait_in_line,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -236,3 +246,61 @@ async def test_groups_inserted_at_once_share_the_lane_fairly(database: Database)
     first = [await next_in(database) for _ in range(8)]
     rows = await database.fetch("SELECT key_id FROM videos WHERE id = ANY($1::text[])", first)
     assert sorted(row["key_id"] for row in rows) == sorted(f"key_{key}" for key in "aabbccdd")
+
+
+async def test_a_lane_that_keeps_failing_rests_twice_as_long_each_time_and_ten_minutes_at_most(
+    database: Database, lanes: LaneRepository
+) -> None:
+    await open_lane(database, 8)
+    await wait_in_line(database)
+    rests: list[float] = []
+    for _ in range(7):
+        assert not await lanes.count_failure(LANE, "cut\x00off", patience=2, rest=timedelta(seconds=15))
+        assert await lanes.with_waiting() == [LANE]
+        assert await lanes.count_failure(LANE, "cut\x00off", patience=2, rest=timedelta(seconds=15))
+        assert await lanes.with_waiting() == []
+        rests.append(
+            await database.value("SELECT extract(epoch FROM paused_until - now())::float8 FROM lanes")
+        )
+        await database.execute("UPDATE lanes SET paused_until = NULL")
+    assert [round(rest / 15) for rest in rests] == [1, 2, 4, 8, 16, 32, 40]
+
+
+async def test_a_lane_regains_its_pace_one_by_one_and_never_falls_below_one(
+    database: Database, lanes: LaneRepository
+) -> None:
+    await open_lane(database, 4)
+    await wait_in_line(database, 60)
+    pace: list[int] = []
+    for change in [lanes.slow_down] * 3 + [lanes.speed_up] * 5:
+        await change(LANE)
+        await lanes.admit(LANE)
+        pace.append(await slots_taken(database))
+        await database.execute("UPDATE videos SET status = 'cancelled' WHERE admitted_at IS NOT NULL")
+    assert pace == [2, 1, 1, 2, 3, 4, 4, 4]
+
+
+async def test_what_a_lane_did_not_send_in_a_minute_is_not_saved_up(
+    database: Database, lanes: LaneRepository
+) -> None:
+    await lanes.ensure([Lane(LANE, 1000, 6)])
+    await wait_in_line(database, 50)
+    await database.execute("UPDATE lanes SET refilled_at = now() - interval '1 hour'")
+    assert [await lanes.admit(LANE) for _ in range(2)] == [6, 0]
+    await database.execute("UPDATE lanes SET refilled_at = now() - interval '21 seconds'")
+    assert await lanes.admit(LANE) == 2
+
+
+async def test_the_job_of_a_cancelled_video_holds_its_slot_until_it_has_ended(
+    database: Database, lanes: LaneRepository
+) -> None:
+    await open_lane(database, 1)
+    _, attempt_id = await put_attempt(database, AttemptState.ACCEPTED, status=VideoStatus.CANCELLED)
+    await wait_in_line(database)
+    assert await lanes.admit(LANE) == 0
+    await AttemptRepository(database).cancel(attempt_id, "stopped")
+    assert await lanes.admit(LANE) == 1
+
+
+async def test_a_lane_that_is_not_there_has_no_failures(lanes: LaneRepository) -> None:
+    assert not await lanes.count_failure("ghost", "x", patience=1, rest=timedelta(seconds=1))

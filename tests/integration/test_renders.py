@@ -146,7 +146,7 @@ async def test_two_runners_of_one_job_make_one_film(
 
 
 async def test_progress_rises_while_the_film_is_made(embedded: Embedded) -> None:
-    job = await submitted(embedded, replace(LONG, seconds=4.0))
+    job = await submitted(embedded, replace(LONG, seconds=2.5))
     running = asyncio.create_task(embedded.run(job.id))
     seen: list[int] = []
     while not running.done():
@@ -269,8 +269,6 @@ async def test_forgetting_removes_the_film_and_the_job_and_is_harmless_again(
     assert await renders.get_many([job.id]) == []
     assert list(store.root.rglob("*.mp4")) == []
 
-
-# --- the rows alone ---
 
 VERBS = {
     "claim": (JobState.PROCESSING, {JobState.PENDING, JobState.PROCESSING}),

@@ -11,6 +11,7 @@ from filmgate.domain.provider import CancelOutcome, JobState, Progress
 from filmgate.domain.video import VideoStatus
 from filmgate.infrastructure.database import Database
 from filmgate.services import watching
+from filmgate.services.polling import PollPlan
 from filmgate.services.watching import WatchingService
 from tests.integration.makers import attempts_of, put_attempt, row_of, slots_taken, state_of, steps_of
 from tests.integration.scripted import Scripted, Works, open_works
@@ -32,7 +33,7 @@ async def test_progress_is_shown_and_the_job_is_polled_again(works: Works) -> No
     assert not await works.watching.watch()
     assert (await row_of(works.database, video_id))["progress"] == 40
     assert await state_of(works.database, attempt_id) is ACCEPTED
-    assert 0 < (await works.watching.seconds_to_next_poll() or 0) <= 15
+    assert 0 < (await works.watching.seconds_to_next_poll() or 0) <= 30
     await works.watching.watch()
     assert len(works.vendor.polled) == 1
 
@@ -57,7 +58,7 @@ async def test_an_answer_that_says_nothing_changes_nothing(
     assert await state_of(works.database, attempt_id) is ACCEPTED
     row = await row_of(works.database, video_id)
     assert (row["status"], row["progress"]) == ("in_progress", 0)
-    assert 0 < (await works.watching.seconds_to_next_poll() or 0) <= 15
+    assert 0 < (await works.watching.seconds_to_next_poll() or 0) <= 30
 
 
 @pytest.mark.parametrize("percent", [-5, 100, 1000, 10**6])
@@ -159,7 +160,7 @@ async def test_one_bad_job_does_not_hold_up_its_neighbours(works: Works) -> None
         async def poll(self, jobs: object) -> dict[str, Progress]:
             return answers
 
-    service = WatchingService(works.videos, works.attempts, {"scripted": Mixed()}, lambda: None)
+    service = WatchingService(works.videos, works.attempts, {"scripted": Mixed()}, lambda: None, PollPlan())
     await service.watch()
     states = [await state_of(works.database, name) for name in made]
     assert states == [AttemptState.FAILED, AttemptState.SUCCEEDED, ACCEPTED]

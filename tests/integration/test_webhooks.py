@@ -162,7 +162,9 @@ async def test_an_address_that_must_not_be_called_is_not_called(
     client: httpx2.AsyncClient, database: Database
 ) -> None:
     await client.post("/api/v1/videos", json=small("http://169.254.169.254/latest/meta-data"))
-    await _settled(database, "last_error LIKE '%169.254.169.254 is not on the open internet%' AND state = 'pending'")
+    await _settled(
+        database, "last_error LIKE '%169.254.169.254 is not on the open internet%' AND state = 'pending'"
+    )
 
 
 def test_pauses_grow_over_three_days_and_then_end() -> None:

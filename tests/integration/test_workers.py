@@ -54,9 +54,6 @@ async def ended(gate: Gate, video: Video, seconds: float = 30) -> Video:
     return await gate.services.videos.get(owner, video.id)
 
 
-# --- the whole way ---
-
-
 async def test_a_video_goes_from_create_to_completed_with_the_built_in_renderer(
     working_gate: Gate, owner: Key
 ) -> None:
@@ -141,9 +138,6 @@ async def test_the_made_up_key_of_development_is_kept(settings: Settings) -> Non
     assert (settings.data / "state" / "api_key").stat().st_mode & 0o077 == 0
 
 
-# --- the engine's rounds ---
-
-
 def engine_of(gate: Gate):
     assert gate.worker is not None
     return gate.worker._engine
@@ -199,9 +193,6 @@ async def test_a_render_that_was_given_up_fails_with_its_reason(
     assert row is not None
     assert (row["state"], row["code"]) == ("failed", code)
     assert row["reason"]
-
-
-# --- the list of workers, the installation, health ---
 
 
 async def test_workers_are_counted_while_they_report(database: Database) -> None:

@@ -1,47 +1,18 @@
 """What was asked is fitted to what a target can do, or refused with everything that is wrong at once."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filmgate.domain.errors import FieldProblem, InvalidRequest, UnknownModel
-from filmgate.domain.money import Money
-from filmgate.domain.routing import Capability, Route, Target
-from filmgate.domain.video import Video, VideoStatus
+from filmgate.domain.errors import FieldProblem, UnknownModel
+from filmgate.domain.routing import Route, Target
 from filmgate.domain.webhook import webhook_fault
 from filmgate.services.asked import AskedVideo
 from filmgate.services.routing import MAX_SEED, Fitted, RoutingService
-
-SIZES = (
-    (1280, 720),
-    (720, 1280),
-    (1024, 1024),
-    (1792, 1024),
-    (854, 480),
-    (360, 360),
-)
-CAPABILITY = Capability(
-    provider="p",
-    model="m-1",
-    title="M",
-    sizes=SIZES,
-    min_seconds=1,
-    max_seconds=20,
-    step=None,
-    image_input=True,
-    audio=True,
-    seed=True,
-    negative_prompt=True,
-    max_prompt=200,
-    price=Money(10_000),
-    price_source="test",
-    price_date=date(2026, 1, 1),
-)
+from tests.unit.capabilities import CAPABILITY, SIZES, problems_of
 
 
 def service(**changes: Any) -> RoutingService:
@@ -60,19 +31,6 @@ def fit(prompt: str = "a lake", **asked: Any) -> Fitted:
     return service().fit(AskedVideo(prompt, **asked))
 
 
-def problems_of(routing: RoutingService, asked: AskedVideo) -> Sequence[FieldProblem]:
-    try:
-        routing.fit(asked, 3)
-    except InvalidRequest as refused:
-        for problem in refused.problems:
-            assert problem.row == 3
-            assert problem.message.endswith("."), problem
-            assert problem.suggestion is None or problem.suggestion.endswith((".", "?")), problem
-            assert problem.code
-        return refused.problems
-    return ()
-
-
 def problem_of(field: str, routing: RoutingService | None = None, **asked: Any) -> FieldProblem:
     found = problems_of(routing or service(), AskedVideo(**{"prompt": "a lake"} | asked))
     (problem,) = [problem for problem in found if problem.field == field]
@@ -82,8 +40,6 @@ def problem_of(field: str, routing: RoutingService | None = None, **asked: Any) 
 def sizes_in(text: str) -> set[tuple[int, int]]:
     return {size for size in SIZES if f"{size[0]}x{size[1]}" in text}
 
-
-# --- everything at once, and nothing makes it stumble ---
 
 anything = st.builds(
     AskedVideo,
@@ -146,9 +102,6 @@ def test_all_problems_of_a_request_are_told_at_once() -> None:
     ]
 
 
-# --- the model ---
-
-
 def test_a_request_without_a_model_goes_to_the_default_one() -> None:
     assert fit().model == "m-1"
 
@@ -182,9 +135,6 @@ def test_a_default_model_that_is_not_there_asks_for_a_name() -> None:
         RoutingService({}, "m-9").fit(AskedVideo("a lake"))
 
 
-# --- the prompt ---
-
-
 @pytest.mark.parametrize(
     "prompt", ["a\nlake\r\n\tat dusk", "夕日の湖 🌅", "e\u0301toile", "\u202eekal a", "a\u200db"]
 )
@@ -213,9 +163,6 @@ def test_a_prompt_may_be_as_long_as_the_target_takes_and_no_longer() -> None:
     assert problem.code == "too_long"
     assert "201" in problem.message
     assert "200" in problem.message
-
-
-# --- the length ---
 
 
 @given(
@@ -256,9 +203,6 @@ def test_the_nearest_length_is_the_nearest_of_those_that_can_be_made() -> None:
 @pytest.mark.parametrize("step", [None, 4.0])
 def test_a_length_that_is_no_length_is_refused(wanted: float, step: float | None) -> None:
     problem_of("duration", service(step=step), duration=wanted)
-
-
-# --- the size ---
 
 
 @pytest.mark.parametrize(
@@ -340,9 +284,6 @@ def test_a_size_of_nothing_is_refused(resolution: str, aspect: str | None) -> No
     assert problems_of(service(), AskedVideo("a lake", resolution=resolution, aspect_ratio=aspect))
 
 
-# --- seed, sound, negative prompt, image, webhook ---
-
-
 def test_a_video_without_a_seed_gets_a_fresh_one() -> None:
     assert len({fit().request.seed for _ in range(20)}) > 1
 
@@ -422,99 +363,3 @@ def test_an_address_that_can_never_be_called_is_refused_in_a_sentence(url: str) 
     fault = webhook_fault(url)
     assert fault is not None
     assert fault.endswith(".")
-
-
-# --- several targets ---
-
-
-def several(*capabilities: Capability) -> RoutingService:
-    targets = tuple(Target(capability.provider, capability) for capability in capabilities)
-    return RoutingService({"m": Route("m", targets)}, "m")
-
-
-def a_video(routing: RoutingService, **asked: Any) -> Video:
-    """Return a video as it would be kept."""
-    fitted = routing.fit(AskedVideo("a lake", **asked))
-    now = datetime.now(UTC)
-    return Video(
-        id="job_1",
-        project="p",
-        key_id="k",
-        status=VideoStatus.QUEUED,
-        model=fitted.model,
-        provider=fitted.target.capability.provider,
-        provider_model=fitted.target.capability.model,
-        lane=fitted.target.lane,
-        request=fitted.request,
-        requested={
-            name: asked[field]
-            for name, field in (("duration", "duration"), ("audio", "audio"), ("strict", "strict"))
-            if field in asked
-        },
-        price=fitted.price,
-        created_at=now,
-        estimated_at=now,
-    )
-
-
-CHEAP = replace(CAPABILITY, provider="cheap", model="c-1", price=Money(5_000))
-DEAR = replace(CAPABILITY, provider="dear", model="d-1", price=Money(50_000))
-SHORT = replace(CAPABILITY, provider="short", model="s-1", max_seconds=4)
-RETIRED = replace(CAPABILITY, provider="old", model="o-1", retires_on=date(2020, 1, 1))
-
-
-def test_a_video_goes_to_the_first_target_that_can_make_it() -> None:
-    assert several(SHORT, CHEAP).fit(AskedVideo("a lake", duration=3)).target.lane == "short"
-    assert several(SHORT, CHEAP).fit(AskedVideo("a lake", duration=8)).target.lane == "cheap"
-
-
-def test_what_no_target_can_make_is_told_as_the_first_sees_it() -> None:
-    (problem,) = problems_of(several(SHORT, CHEAP), AskedVideo("a lake", duration=99))
-    assert problem.message.startswith("s-1 makes films of 1 to 4 s")
-
-
-def test_a_retired_target_is_passed_over_and_a_route_of_none_but_retired_ones_says_so() -> None:
-    assert several(RETIRED, CHEAP).fit(AskedVideo("a lake")).target.lane == "cheap"
-    (problem,) = problems_of(several(RETIRED), AskedVideo("a lake"))
-    assert problem.code == "model_retired"
-
-
-def test_the_price_covers_every_target_that_may_come_to_make_it() -> None:
-    fitted = several(CHEAP, DEAR).fit(AskedVideo("a lake", duration=2))
-    assert (fitted.target.lane, fitted.price) == ("cheap", Money(100_000))
-
-
-def test_a_target_that_costs_more_than_may_be_spent_is_left_out() -> None:
-    limited = AskedVideo("a lake", duration=2, max_cost=Money(10_000))
-    fitted = several(DEAR, CHEAP).fit(limited)
-    assert (fitted.target.lane, fitted.price) == ("cheap", Money(10_000))
-    (problem,) = problems_of(several(DEAR, CHEAP), replace(limited, max_cost=Money(9_999)))
-    assert (problem.field, problem.code) == ("maxCost", "too_dear")
-    assert "$0.01" in problem.message
-
-
-def test_the_next_target_is_one_that_was_not_tried_and_not_dearer_than_what_is_held() -> None:
-    routing = several(CHEAP, CAPABILITY, DEAR)
-    video = a_video(routing, duration=2)
-    tried = {("cheap", "c-1")}
-    fitted = routing.fit_next(video, tried)
-    assert fitted is not None
-    assert fitted.target.lane == "p"
-    assert fitted.request.seed == video.request.seed
-    assert fitted.request.prompt == video.request.prompt
-    held = replace(video, price=Money(15_000))
-    assert routing.fit_next(held, tried) is None
-    assert routing.fit_next(video, tried | {("p", "m-1"), ("dear", "d-1")}) is None
-    assert routing.fit_next(replace(video, model="gone"), set()) is None
-
-
-def test_the_next_target_is_asked_for_what_the_client_wrote_not_for_what_the_first_could_do() -> None:
-    mute = replace(CHEAP, audio=False)
-    routing = several(mute, CAPABILITY)
-    video = a_video(routing, audio=True)
-    assert not video.request.audio
-    fitted = routing.fit_next(replace(video, price=Money(10**6)), {("cheap", "c-1")})
-    assert fitted is not None
-    assert fitted.request.audio
-    strict = a_video(several(CAPABILITY, mute), audio=True, strict=True)
-    assert several(CAPABILITY, mute).fit_next(strict, {("p", "m-1")}) is None

@@ -174,9 +174,6 @@ def test_a_name_of_somebody_else_is_left_alone(folder: Path) -> None:
     assert read(folder, {"PATH": "/bin", "SOME_FILE": "/nowhere"}) == read(folder)
 
 
-# --- secrets in files ---
-
-
 def test_a_secret_is_read_from_the_file_that_is_named(folder: Path) -> None:
     secret = folder / "secret"
     secret.write_text("a-long-enough-key\n", encoding="utf-8")
@@ -213,9 +210,6 @@ def test_a_file_that_is_no_text_is_refused_by_its_name(folder: Path, name: str) 
     message = refused(folder)
     assert message.startswith(name)
     assert "UTF-8" in message
-
-
-# --- filmgate.toml ---
 
 
 def test_lanes_and_the_default_model_come_from_the_table_file(folder: Path) -> None:
@@ -258,9 +252,6 @@ def test_a_mistake_in_the_table_file_is_told_with_its_line(
     message = refused(folder)
     assert message.startswith(place)
     assert reason in message
-
-
-# --- what must hold together ---
 
 
 def test_production_does_not_choose_a_database_by_itself(folder: Path) -> None:

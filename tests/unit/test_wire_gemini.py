@@ -50,7 +50,7 @@ def answer(document: Mapping[str, Any], status: int = 200, **headers: str) -> An
 
 def interaction(status: str, *parts: Mapping[str, Any], **more: Any) -> Answer:
     steps = [{"type": "thought"}, {"type": "model_output", "content": parts}] if parts else []
-    return answer({"id": "v1_Ab", "status": status, "steps": steps, **more})
+    return answer({"id": "v1_Ab", "status": status, "steps": steps} | more)
 
 
 def test_a_film_is_asked_for_in_the_background_and_by_address() -> None:
@@ -135,6 +135,18 @@ TEXT = {"type": "text", "text": "I cannot show this."}
         (
             interaction("failed", error={"message": "It may violate the policies."}),
             Progress(JobState.FAILED, reason="It may violate the policies.", code="output"),
+        ),
+        (
+            interaction("failed", errors=[{"code": "internal", "message": "It broke."}]),
+            Progress(JobState.FAILED, reason="It broke."),
+        ),
+        (
+            interaction("failed", steps=[{"type": "model_output", "error": {"message": "It broke."}}]),
+            Progress(JobState.FAILED, reason="It broke."),
+        ),
+        (
+            interaction("completed", TEXT, errors=[{"message": "It was filtered."}]),
+            Progress(JobState.FAILED, reason="It was filtered.", code="output"),
         ),
         (
             interaction("budget_exceeded"),

@@ -120,7 +120,7 @@ OPERATIONS: Final = (
             )
         },
         headers=_REPEATABLE,
-        errors=(*_BODY_ERRORS, 404, 409),
+        errors=(*_BODY_ERRORS, 409),
     ),
     Operation(
         method="get",

@@ -52,6 +52,7 @@ from filmgate.services.idempotency import IdempotencyService
 from filmgate.services.keys import KeyService
 from filmgate.services.links import LinkService
 from filmgate.services.pacing import PacingService
+from filmgate.services.polling import PollPlan
 from filmgate.services.reconciliation import ReconciliationService
 from filmgate.services.routing import RoutingService
 from filmgate.services.upkeep import UpkeepService
@@ -70,6 +71,7 @@ _VENDOR_SLOTS = 5
 _NEAR = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128")
 _REFRESH_SECONDS = 2.0
 _USE_SECONDS = 30.0
+_LEARN_SECONDS = 30.0
 
 
 class Parts:
@@ -158,12 +160,18 @@ class Parts:
     ) -> Worker:
         common = (self._videos, self._attempts, table)
         fallback = FallbackService(routing, self._videos)
+        plan = PollPlan()
+        watching = WatchingService(*common, self._ring, plan)
+        self._loop(_LEARN_SECONDS, watching.learn)
         verbs = Verbs(
             admission=AdmissionService(self._lanes),
             generation=GenerationService(
-                *common, Sender(self._worker_id, self._ring, self._store), fallback, PacingService(self._lanes)
+                *common,
+                Sender(self._worker_id, self._ring, self._store, plan),
+                fallback,
+                PacingService(self._lanes),
             ),
-            watching=WatchingService(*common, self._ring),
+            watching=watching,
             collecting=CollectingService(*common, self._media or self._open_media(), self._store, self._ring),
             reconciliation=ReconciliationService(*common, self._ring),
             webhooks=self._webhooks(installation),

@@ -170,7 +170,7 @@ class GeminiWire:
         state = state_of(body.get("status"), _STATES)
         if state is JobState.SUCCEEDED and video_part(body) is None:
             return _withheld(body)
-        return _failed(body, answer) if state is JobState.FAILED else Progress(state)
+        return _failed(body) if state is JobState.FAILED else Progress(state)
 
     def _complained(self, answer: Answer, job: ProviderJob) -> Progress | None:
         """Take the second 400 in a row for the end: that is how some failures are told."""
@@ -292,17 +292,27 @@ def file_of(uri: str) -> str | None:
 def _withheld(body: Mapping[str, Any]) -> Progress:
     """Say why a completed interaction has no film: Google's filter leaves words at most."""
     words = " ".join(str(part["text"]) for part in _output_parts(body) if part.get("text"))
-    reason = words[:500] or "Gemini finished without a film; most likely its filter held it back."
-    return Progress(JobState.FAILED, reason=reason, code=RefusalKind.OUTPUT.value)
+    reason = _fault(body) or words[:500]
+    usual = "Gemini finished without a film; most likely its filter held it back."
+    return Progress(JobState.FAILED, reason=reason or usual, code=RefusalKind.OUTPUT.value)
 
 
-def _failed(body: Mapping[str, Any], answer: Answer) -> Progress:
-    status = str(body.get("status"))
-    reason = said(answer) if body.get("error") else None
+def _failed(body: Mapping[str, Any]) -> Progress:
+    status, reason = str(body.get("status")), _fault(body)
     code = RefusalKind.OUTPUT.value if reason and _TURNED_DOWN.search(reason) else None
     if status == "budget_exceeded":
         code = RefusalKind.QUOTA.value
     return Progress(JobState.FAILED, reason=reason or f"Gemini ended the interaction as {status}.", code=code)
+
+
+def _fault(body: Mapping[str, Any]) -> str | None:
+    """Return what an interaction says went wrong: among its errors, or in one of its steps."""
+    steps = [mapping(step).get("error") for step in listing(body.get("steps"))]
+    for error in (body.get("error"), *listing(body.get("errors")), *steps):
+        message = _text(mapping(error).get("message"))
+        if message is not None:
+            return message[:500]
+    return None
 
 
 def _error_words(answer: Answer) -> Sequence[str]:

@@ -286,6 +286,25 @@ class AttemptRepository:
         )
         return None if seconds is None else max(0.0, float(seconds))
 
+    async def durations(self, latest: int) -> dict[tuple[str, str], list[float]]:
+        """Return how long the latest jobs took from accepted to ended, in seconds, by provider and model."""
+        rows = await self._database.fetch(
+            """
+            SELECT provider, provider_model, array_agg(seconds ORDER BY seconds) AS seconds
+            FROM (
+                SELECT provider, provider_model,
+                       extract(epoch FROM ended_at - accepted_at)::float8 AS seconds,
+                       row_number() OVER (
+                           PARTITION BY provider, provider_model ORDER BY ended_at DESC) AS place
+                FROM attempts
+                WHERE state = 'succeeded' AND ended_at > now() - interval '7 days'
+            ) AS ended
+            WHERE place <= $1 GROUP BY provider, provider_model
+            """,
+            latest,
+        )
+        return {(row["provider"], row["provider_model"]): row["seconds"] for row in rows}
+
     async def poll_again(self, delays: Sequence[tuple[str, timedelta]]) -> None:
         """Set when attempts are to be polled next, never later than they were woken for."""
         await self._database.execute(

@@ -27,6 +27,7 @@ from filmgate.repositories.videos import VideoRepository
 from filmgate.services.commit import commit_at_last
 from filmgate.services.fallback import FallbackService
 from filmgate.services.pacing import PacingService
+from filmgate.services.polling import PollPlan
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +35,6 @@ _log = structlog.get_logger(__name__)
 # where the provider can soon be asked for it.
 SEND_LEASE = timedelta(seconds=90)
 _SHORTEST_LEASE = timedelta(seconds=5)
-FIRST_POLL = timedelta(seconds=1)
 _PAUSE_WITHOUT_WORD = timedelta(seconds=15)
 _RETRY_UNREACHED = timedelta(seconds=5)
 # A refused video waits this long at most for its next target, should its worker die in between.
@@ -48,11 +48,12 @@ def order_for(video: Video) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: the worker's id, how to wake its loops, and where image references lie."""
+    """Who sends: the worker's id, how to wake its loops, where image references lie, and when to look."""
 
     worker: str
     wake: Callable[[], None]
     store: AssetStore
+    plan: PollPlan
 
     async def image(self, video: Video) -> bytes | None:
         """Return the bytes of a video's image reference, if it has one."""
@@ -155,7 +156,8 @@ class _Send:
         await commit_at_last(lambda: self._accepted(job_id))
 
     async def _accepted(self, job_id: str) -> None:
-        if not await self._attempts.accept(self.attempt_id, job_id, FIRST_POLL):
+        first = self._sender.plan.first((self._video.provider, self._video.provider_model))
+        if not await self._attempts.accept(self.attempt_id, job_id, first):
             _log.warning("job_not_bound", attempt=self.attempt_id, provider_job=job_id)
 
     def _intent(self, body: bytes) -> Intent:

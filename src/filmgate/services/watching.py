@@ -13,6 +13,7 @@ from filmgate.domain.provider import JobState, Progress, Provider
 from filmgate.domain.video import VideoError
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.videos import VideoRepository
+from filmgate.services.polling import PollPlan
 from filmgate.services.videos import job_of
 
 _log = structlog.get_logger(__name__)
@@ -20,9 +21,8 @@ _log = structlog.get_logger(__name__)
 CLAIM_AT_ONCE = 200
 POLL_LEASE = timedelta(seconds=30)
 _POLL_SECONDS = 20
-_SHORTEST = timedelta(seconds=1)
-_LONGEST = timedelta(seconds=15)
-_SHARE_OF_AGE = 0.1
+# So many of the latest jobs of each kind are planned from.
+_HISTORY = 200
 
 
 class WatchingService:
@@ -34,11 +34,13 @@ class WatchingService:
         attempts: AttemptRepository,
         providers: Mapping[str, Provider],
         wake: Callable[[], None],
+        plan: PollPlan,
     ) -> None:
         self._videos = videos
         self._attempts = attempts
         self._providers = providers
         self._wake = wake
+        self._plan = plan
 
     async def watch(self) -> bool:
         """Poll what is due; return whether there may be more at once."""
@@ -52,6 +54,10 @@ class WatchingService:
     async def seconds_to_next_poll(self) -> float | None:
         """Return how long until something is due, None where nothing is being watched."""
         return await self._attempts.seconds_to_next_poll()
+
+    async def learn(self) -> None:
+        """Look how long jobs have taken lately."""
+        self._plan.durations = await self._attempts.durations(_HISTORY)
 
     async def wake_job(self, provider: str, provider_job_id: str) -> None:
         """Have one job polled at once: its provider says that something has happened."""
@@ -87,7 +93,7 @@ class WatchingService:
             state = JobState.PROCESSING if progress is None else progress.state
             match state:
                 case JobState.PENDING | JobState.PROCESSING:
-                    again.append((attempt.id, _delay(attempt)))
+                    again.append((attempt.id, self._pause(attempt, progress)))
                     if progress is not None and progress.percent is not None:
                         percents.append((attempt.video_id, progress.percent))
                 case JobState.SUCCEEDED:
@@ -104,15 +110,15 @@ class WatchingService:
         if again:
             await self._attempts.poll_again(again)
 
+    def _pause(self, attempt: Attempt, progress: Progress | None) -> timedelta:
+        age = datetime.now(UTC) - (attempt.accepted_at or attempt.created_at)
+        percent = None if progress is None else progress.percent
+        kind = (attempt.provider, attempt.provider_model)
+        return self._plan.following(kind, age.total_seconds(), percent)
+
     async def _ended(self, attempt: Attempt, progress: Progress) -> None:
         state = AttemptState.CANCELLED if progress.state is JobState.CANCELLED else AttemptState.FAILED
         message = progress.reason or f"{attempt.provider} {state.value} the job and gave no reason."
         error = VideoError(progress.code or f"provider_{state.value}", message, said_by=attempt.provider)
         await self._attempts.end(attempt.id, state, error)
         self._wake()
-
-
-def _delay(attempt: Attempt) -> timedelta:
-    """Return the pause until the next poll: a tenth of the job's age, within bounds."""
-    age = datetime.now(UTC) - (attempt.accepted_at or attempt.created_at)
-    return min(max(_SHORTEST, age * _SHARE_OF_AGE), _LONGEST)

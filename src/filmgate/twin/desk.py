@@ -99,7 +99,7 @@ class Desk:
             answer = rejected.answer
         answer.headers = wire.headers(call) | answer.headers
         job = call.job
-        if job is not None and call.operation == "poll" and answer.status < 300:
+        if job is not None and wire.shows_outcome(call) and answer.status < 300:
             job.times_shown_done += job.phase(self.world.now()) is Phase.SUCCEEDED
         if call.opened is not None:
             await self.postman.follow(wire, call.opened)

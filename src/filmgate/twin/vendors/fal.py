@@ -86,6 +86,10 @@ class Fal(FalRest):
         """Return the prompt and the endpoint of a request."""
         return text(call.fields.get("prompt")), call.part("endpoint")
 
+    def shows_outcome(self, call: Call) -> bool:
+        """Tell whether the answer is a result; a status alone shows no film."""
+        return call.operation == "poll" and not call.request.path.endswith("/status")
+
     async def submit(self, call: Call) -> Answer:
         """Put a request into the queue."""
         prompt, endpoint = self.described(call)

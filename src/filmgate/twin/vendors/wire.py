@@ -87,6 +87,10 @@ class Wire(ABC):
         """Return the answer about a job that is not there."""
         return self.error(404, f"{call.part('id')} was not found")
 
+    def shows_outcome(self, call: Call) -> bool:
+        """Tell whether the answer shows what became of a job."""
+        return call.operation == "poll"
+
     def unrouted(self, status: int, method: str, path: str) -> Answer:
         """Return the answer to a path or a method that the vendor does not have."""
         return self.error(status, HTTPStatus(status).phrase)
