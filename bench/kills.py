@@ -1,7 +1,8 @@
 """Kill everything in the middle of a batch, again and again, and count what that cost.
 
-Run as ``python -m bench.kills --rounds 20``. Each round has a new data folder and kills it once at a random
-moment: odd rounds kill the process group of ``filmgate serve``, even rounds PostgreSQL and all children too.
+Run as ``python -m bench.kills --rounds 20``. Each round has a new data folder and kills it once, a random
+moment after a random number of films is done: odd rounds kill the process group of ``filmgate serve``, even
+rounds PostgreSQL and all children too.
 """
 
 import argparse
@@ -59,13 +60,15 @@ HEAD = (
 def play(number: int, size: int, chance: random.Random, folder: Path) -> Round:
     """Play one round: a batch, a kill, a restart, and the count."""
     world = World(folder)
-    moment = chance.uniform(0.0, size * 0.5)
+    enough, more = chance.randrange(size), chance.uniform(0.0, 0.6)
     everything = number % 2 == 0
     try:
         server = world.serve()
         begun = time.monotonic()
         batch_id, ids = server.create_batch(size)
-        time.sleep(max(0.0, moment - (time.monotonic() - begun)))
+        until(lambda: server.counts(batch_id)["completed"] >= enough, _FINISH_SECONDS, "the moment")
+        time.sleep(more)
+        moment = time.monotonic() - begun
         if everything:
             world.power_cut()
         else:

@@ -1,7 +1,7 @@
 """One suite for every provider and every fault: the effect of each fault is an assertion."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,10 @@ from filmgate.domain.errors import (
     Throttled,
     Unavailable,
 )
-from filmgate.domain.provider import CannotTell, Found, JobState, NotThere, Provider
+from filmgate.domain.provider import JobState, Provider
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.http import DownloadRefused, WireTrouble
-from tests.contract.providers import CASES, FINAL, PNG, Bench, Case, bench
+from tests.contract.providers import CASES, FINAL, PNG, Case, bench
 
 pytestmark = pytest.mark.anyio
 
@@ -333,56 +333,3 @@ async def test_a_cancel_says_what_came_of_it_and_may_be_repeated(case: Case) -> 
         assert outcome.charged is not False or at.billed() == 0
         await at.provider.cancel(job)
         assert at.posts() == 1
-
-
-async def lose(at: Bench, fault: str) -> datetime:
-    """Send a create whose answer is lost, and return when."""
-    sent_at = datetime.now(UTC)
-    with pytest.raises(OutcomeUnknown):
-        await at.submitted(f"A kite [twin:{fault}]")
-    return sent_at
-
-
-@every_provider
-async def test_a_lost_job_is_found_where_the_vendor_can_be_asked(case: Case) -> None:
-    async with bench(case) as at:
-        sent_at = await lose(at, "lost-after-accept")
-        await asyncio.sleep(0 if case.lists_at_once else 0.3)
-        found = await at.provider.find_lost(at.order("A kite [twin:lost-after-accept]"), sent_at)
-        (entry,) = at.judge.ledger(vendor=case.twin)
-        assert found == (CannotTell() if case.evidence == "none" else Found(entry["job"]))
-        assert at.posts() == 1
-
-
-@every_provider
-async def test_only_a_listing_that_shows_everything_proves_absence(case: Case) -> None:
-    async with bench(case) as at:
-        await at.submitted("A boat", reference="vid_0002")
-        sent_at = await lose(at, "lost-before-accept")
-        found = await at.provider.find_lost(at.order("A kite [twin:lost-before-accept]"), sent_at)
-        assert found == (NotThere() if case.evidence == "B" else CannotTell())
-        assert at.posts() == 2
-
-
-@every_provider
-async def test_trouble_with_the_listing_proves_nothing(case: Case) -> None:
-    async with bench(case) as at:
-        sent_at = await lose(at, "lost-before-accept")
-        for fault in ("error-before", "html", "rate-limited", "truncated-json", "error-in-200", "without-id"):
-            rule = at.judge.fault(fault, operation="list", vendor=case.twin)
-            lookup = await at.provider.find_lost(at.order("A kite [twin:lost-before-accept]"), sent_at)
-            if fault != "without-id":
-                assert lookup == CannotTell(), fault
-            del at.judge.twin.world.faults.rules[rule]
-
-
-@every_provider
-async def test_two_that_cannot_be_told_apart_are_neither(case: Case) -> None:
-    async with bench(case) as at:
-        sent_at = datetime.now(UTC)
-        await at.submitted("A kite", reference="vid_0002")
-        await at.submitted("A kite", reference="vid_0003")
-        await asyncio.sleep(0.3)
-        lookup = await at.provider.find_lost(at.order("A kite"), sent_at)
-        # Ark shows our own tag, so that even twins can be told apart.
-        assert lookup == (NotThere() if case.name == "ark" else CannotTell())

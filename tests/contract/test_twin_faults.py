@@ -208,14 +208,14 @@ async def test_a_job_may_never_end_and_still_move(twin: Judge) -> None:
     assert 50 <= shown["progress"] <= 98
 
 
-async def test_progress_may_go_back() -> None:
-    async with running_twin(speed=200) as twin, Client(twin.url("sglang")) as client:
-        made = (await client.post("/v1/videos", {"prompt": "a [twin:progress-backwards]", "seconds": 2})).json
-        seen = [0]
-        while (shown := (await client.get(f"/v1/videos/{made['id']}")).json)["status"] != "completed":
-            seen.append(shown["progress"])
-            await asyncio.sleep(0.005)
-    assert any(later < earlier for earlier, later in pairwise(seen))
+async def test_progress_may_go_back(twin: Judge) -> None:
+    async with Client(twin.url("sglang")) as client:
+        made = (await client.post("/v1/videos", {"prompt": "a [twin:progress-backwards]"})).json
+    job = twin.twin.world.of("sglang").named(made["id"])
+    assert job is not None
+    seen = [job.progress(job.started_at + job.run / job.speed * step / 100) for step in range(101)]
+    assert sum(later < earlier for earlier, later in pairwise(seen)) >= 3
+    assert all(0 <= progress <= 0.99 for progress in seen)
 
 
 async def test_a_status_may_be_a_word_nobody_knows(ark: Client) -> None:
@@ -254,10 +254,10 @@ async def test_a_job_may_succeed_without_a_film(ark: Client) -> None:
 
 
 async def test_listings_may_lag_or_omit(ark: Client) -> None:
-    lagging = await create(ark, "a kite [twin:list-lag seconds=0.1]")
+    lagging = await create(ark, "a kite [twin:list-lag seconds=0.3]")
     await create(ark, "a kite [twin:list-omits]")
     assert (await ark.get(TASKS)).json["total"] == 0
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.32)
     assert [task["id"] for task in (await ark.get(TASKS)).json["items"]] == [lagging.json["id"]]
 
 
@@ -265,20 +265,20 @@ async def test_listings_may_lag_or_omit(ark: Client) -> None:
 
 
 async def test_the_port_may_refuse_connections_and_come_back(twin: Judge, ark: Client) -> None:
-    answer = await ark.post(f"{twin.address}/_twin/faults", {"fault": "refuse-connection", "seconds": 0.15})
+    answer = await ark.post(f"{twin.address}/_twin/faults", {"fault": "refuse-connection", "seconds": 0.4})
     assert answer.status == 201
     with pytest.raises(aiohttp.ClientConnectorError):
         await create(ark)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.5)
     assert (await create(ark)).status == 200
 
 
 async def test_connections_may_be_closed_before_anything_is_read(twin: Judge, ark: Client) -> None:
-    await ark.post(f"{twin.address}/_twin/faults", {"fault": "close-on-accept", "seconds": 0.15})
+    await ark.post(f"{twin.address}/_twin/faults", {"fault": "close-on-accept", "seconds": 0.4})
     with pytest.raises(aiohttp.ClientError):
         await create(ark)
     assert twin.requests(vendor="ark") == []
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.5)
     assert (await create(ark)).status == 200
 
 

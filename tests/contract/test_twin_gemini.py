@@ -86,7 +86,7 @@ async def test_a_film_is_a_file_that_becomes_active_and_needs_the_key(twin: Judg
 
 
 async def test_a_file_is_processing_at_first() -> None:
-    async with running_twin(speed=20) as twin:
+    async with running_twin(speed=1) as twin:
         world = twin.twin.world
         async with Client(twin.url("gemini"), {"x-goog-api-key": "key"}) as client:
             made = (await client.post(INTERACTIONS, order())).json

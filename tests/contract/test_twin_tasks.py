@@ -216,9 +216,10 @@ async def test_ark_cancels_the_queued_keeps_the_running_and_forgets_the_ended(
 
 
 async def test_a_task_that_takes_too_long_expires() -> None:
+    asked = seedance("a [twin:long-queue seconds=90000]", execution_expires_after=3600)
     async with running_twin(speed=40_000) as twin:
-        async with Client(twin.url("ark"), {"Authorization": "Bearer key"}) as ark:
-            asked = seedance("a [twin:long-queue seconds=90000]", execution_expires_after=3600)
+        ark = Client(twin.url("ark"), {"Authorization": "Bearer key"})
+        async with ark:
             made = (await ark.post(TASKS, asked)).json["id"]
             assert (await ended(ark, f"{TASKS}/{made}", {"expired"}))["id"] == made
 

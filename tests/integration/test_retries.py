@@ -3,12 +3,17 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
 import pytest
 
 from filmgate.app import Gate, open_gate
+from filmgate.domain.errors import StillBeingCreated
+from filmgate.domain.idempotency import Claim, CountedCreate, First
+from filmgate.infrastructure.database import Database, Session
+from filmgate.repositories.idempotency import IdempotencyRepository
 from filmgate.settings import Settings
 from tests.integration.clients import Heard, post
 from tests.integration.makers import until
@@ -207,3 +212,21 @@ async def test_a_first_try_that_was_given_up_makes_nothing_any_more(sdk: Sdk) ->
     heard = await asyncio.wait_for(sdk.send(1), 10)
     assert (heard.replayed, await sdk.videos()) == (False, 1)
     assert await sdk.database.value("SELECT count(*) FROM counted_creates WHERE tries = 0") == 0
+
+
+async def test_a_create_that_was_overtaken_is_not_carried_out(database: Database) -> None:
+    repository = IdempotencyRepository(database)
+    slow = CountedCreate("create_1", "key_1", "POST /x", bytes(32), 0)
+    inserted = False
+
+    async def insert(_: Session) -> None:
+        nonlocal inserted
+        inserted = True
+
+    await repository.begin([slow])
+    retry = replace(slow, id="create_2", tries=1)
+    assert await repository.claim(retry, open_for=1, begun_for=60) == Claim("create_1", None)
+    assert await repository.claim(retry, open_for=1, begun_for=0) is None
+    with pytest.raises(StillBeingCreated):
+        await repository.carry_out(slow, First("job_1"), insert)
+    assert not inserted

@@ -241,6 +241,8 @@ def test_a_listing_in_another_order_is_read_to_its_end() -> None:
         (Listing([[]]), NOW - timedelta(days=6, minutes=1)),
         # One was deleted while we read.
         (Listing([[listed(1)], [listed(2)]], totals=[3, 2]), NOW),
+        # It ends before all it counts was shown.
+        (Listing([[listed(1)], []], totals=[3, 3]), NOW),
         # It never ends.
         (Listing([[listed(1)]], totals=[10_000]), NOW),
     ],

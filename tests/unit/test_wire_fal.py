@@ -87,6 +87,13 @@ def test_a_model_of_the_operators_is_written_as_the_file_says() -> None:
     assert wire.create_url(order("fal-ai/ltx-2.5/fast")) == "https://queue.fal.run/fal-ai/ltx-2.5/fast"
 
 
+@pytest.mark.parametrize("base", ["http://127.0.0.1:9100/fal", "http://127.0.0.1:9100/fal/queue/"])
+def test_a_stand_in_is_asked_everything_and_fal_nothing(base: str) -> None:
+    wire = FalWire(Account(base, "k"))
+    assert wire.create_url(order()) == "http://127.0.0.1:9100/fal/queue/fal-ai/veo3.1"
+    assert wire.job_url(JOB).startswith("http://127.0.0.1:9100/fal/queue/fal-ai/kling-video/requests/")
+
+
 @pytest.mark.parametrize("table", [{"lenght": "duration"}, {"seconds_as": "minutes"}])
 def test_fields_that_cannot_be_understood_are_named(table: dict[str, Any]) -> None:
     with pytest.raises(BadSettings, match=r"fields of fal-ai/ltx"):

@@ -90,6 +90,14 @@ def test_what_cannot_be_said_is_refused_before_anything_is_sent() -> None:
         wire().create(order(input_reference="references/lost.png"))
 
 
+def test_a_bare_host_gets_the_version() -> None:
+    assert OpenAIWire(Account("http://gpu:8000", None)).create_url(order()) == "http://gpu:8000/v1/videos"
+    assert (
+        OpenAIWire(Account("https://x.example/api/", None)).create_url(order())
+        == "https://x.example/api/videos"
+    )
+
+
 def test_a_server_without_a_key_is_sent_none() -> None:
     assert wire(key=None).headers() == {}
     assert wire().headers() == {"Authorization": "Bearer ours"}

@@ -48,6 +48,11 @@ def test_an_order_is_one_prediction_of_an_official_model() -> None:
     assert WIRE.headers() == {"Authorization": "Bearer r8_ours"}
 
 
+def test_the_version_may_be_left_out_of_the_address() -> None:
+    wire = ReplicateWire(Account("http://127.0.0.1:9100/replicate/", "k"))
+    assert wire.job_url(JOB) == f"http://127.0.0.1:9100/replicate/v1/predictions/{JOB.id}"
+
+
 def test_an_image_is_the_first_frame() -> None:
     given = msgspec.json.decode(WIRE.create(order(b"\xff\xd8\xff")))["input"]
     assert given["image"].startswith("data:image/jpeg;base64,/9j")

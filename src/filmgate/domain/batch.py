@@ -22,7 +22,10 @@ class BatchStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch and how many of its videos stand where."""
+    """One batch and how many of its videos stand where.
+
+    ``price`` is what its videos cost at most, ``cost`` what they have cost; ``max_cost`` is the client's limit.
+    """
 
     id: str
     project: str
@@ -34,6 +37,7 @@ class Batch:
     completed_at: datetime | None = None
     price: Money = FREE
     cost: Money = FREE
+    max_cost: Money | None = None
     progress: int = 0
 
     @property

@@ -35,6 +35,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from filmgate.domain.budget import Overrun
+
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 
@@ -106,6 +108,10 @@ class NotFound(FilmgateError):
 
 class BudgetExceeded(FilmgateError):
     """What was asked would cost more than the key or the batch may spend; nothing was accepted."""
+
+    def __init__(self, message: str, overrun: Overrun | None = None) -> None:
+        self.overrun = overrun
+        super().__init__(message)
 
 
 class VideoNotFinished(FilmgateError):

@@ -199,11 +199,11 @@ class ArkWire:
                 if _is_of(task.get("safety_identifier"), order.reference):
                     return Found(str(task["id"]))
                 seen.add(task)
-            if total < before:
-                # Something was deleted on the way, so a task may have slipped to a page already read.
-                return CannotTell()
-            if not tasks or seen.count >= total or seen.past:
+            if total >= before and (seen.count >= total or seen.past):
                 return seen.verdict(datetime.now(UTC), sent_at)
+            if total < before or not tasks:
+                # Something was deleted on the way, so a task may have slipped to a page already read.
+                break
             before = total
         return CannotTell()
 

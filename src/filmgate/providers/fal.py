@@ -105,8 +105,7 @@ class FalWire:
     def __init__(self, account: Account) -> None:
         self.name = account.name or "fal"
         self._account = account
-        self._base = (account.base_url or BASE_URL).rstrip("/")
-        self._platform, self._rest = _beside(self._base)
+        self._base, self._platform, self._rest = _hosts((account.base_url or BASE_URL).rstrip("/"))
         self._own = {name: fields_of(name, table) for name, table in account.fields.items()}
 
     def headers(self) -> Mapping[str, str]:
@@ -271,12 +270,12 @@ def verify_webhook(headers: Mapping[str, str], body: bytes, keys: Sequence[bytes
     return Notice(request_id, request_id)
 
 
-def _beside(base: str) -> tuple[str, str]:
-    """Return fal's other two hosts; beside a queue that is not fal's own they are taken to lie next to it."""
-    if base == BASE_URL or not base.endswith("/queue"):
-        return PLATFORM_URL, REST_URL
+def _hosts(base: str) -> tuple[str, str, str]:
+    """Return where the queue, the platform and the rest are; one who stands in for fal has all three."""
+    if base == BASE_URL:
+        return BASE_URL, PLATFORM_URL, REST_URL
     root = base.removesuffix("/queue")
-    return f"{root}/api/v1", f"{root}/rest"
+    return f"{root}/queue", f"{root}/api/v1", f"{root}/rest"
 
 
 def _candidate(fields: Fields, order: Order, row: Mapping[str, Any]) -> Candidate | None:

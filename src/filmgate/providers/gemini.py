@@ -41,6 +41,7 @@ from filmgate.providers.task_api import (
     TaskApi,
     data_url,
     hook_url,
+    refuse,
     retry_after,
     said,
     state_of,
@@ -63,11 +64,8 @@ _STATES: Mapping[str, JobState] = {
     "in_progress": JobState.PROCESSING,
     "requires_continuation": JobState.PROCESSING,
     "completed": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-    "incomplete": JobState.FAILED,
-    "budget_exceeded": JobState.FAILED,
-    "requires_action": JobState.FAILED,
     "cancelled": JobState.CANCELLED,
+    **dict.fromkeys(("failed", "incomplete", "budget_exceeded", "requires_action"), JobState.FAILED),
 }
 _REFUSALS: Mapping[str, RefusalKind] = {
     "API_KEY_INVALID": RefusalKind.KEY,
@@ -149,11 +147,9 @@ class GeminiWire:
         """Sort a refusal by Google's status word, or by the reason in its details."""
         message = said(answer) or f"Gemini refused with status {answer.status}."
         kind = next((_REFUSALS[word] for word in _error_words(answer) if word in _REFUSALS), None)
-        if kind is None and answer.status in {401, 403}:
-            kind = RefusalKind.KEY
         if kind is None and answer.status == 400 and _TURNED_DOWN.search(message):
             kind = RefusalKind.PROMPT
-        return Refused(kind or RefusalKind.REQUEST, message)
+        return Refused(kind or refuse(answer, "Gemini", {}).kind, message)
 
     def job_url(self, job: ProviderJob) -> str:
         """Return where an interaction is read."""

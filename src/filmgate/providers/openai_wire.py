@@ -103,7 +103,9 @@ class OpenAIWire:
         self.dialect = DIALECTS[account.dialect or "openai"]
         self.evidence = "B0" if self.dialect.lists_all else "presence"
         self._account = account
-        self._base = account.base_url.rstrip("/")
+        base = account.base_url.rstrip("/")
+        # As the openai package has it, the address ends with the version; a bare host gets it.
+        self._base = base if urlsplit(base).path else f"{base}/v1"
 
     def headers(self) -> Mapping[str, str]:
         """Return the key; servers of one's own often have none."""

@@ -83,7 +83,7 @@ class ReplicateWire:
     def __init__(self, account: Account) -> None:
         self.name = account.name or "replicate"
         self._account = account
-        self._base = (account.base_url or BASE_URL).rstrip("/")
+        self._base = (account.base_url or BASE_URL).rstrip("/").removesuffix("/v1") + "/v1"
         self._own = {name: fields_of(name, {**_GOOGLE, **table}) for name, table in account.fields.items()}
 
     def headers(self) -> Mapping[str, str]:

@@ -1,12 +1,13 @@
 """Keep attempts: what was sent to whom, and what is known of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from filmgate.domain.attempt import Attempt, AttemptState
+from filmgate.domain.money import FREE, Money
 from filmgate.domain.video import VideoError
-from filmgate.infrastructure.database import Database, Record, changed, storable
+from filmgate.infrastructure.database import Database, Record, Session, changed, storable
 from filmgate.infrastructure.queue import Step, enqueue
 from filmgate.repositories.videos import written_error
 
@@ -16,7 +17,7 @@ class Intent:
     """What is about to be sent; written before the first byte leaves.
 
     ``lease`` is how long the sender may take before others hold the outcome for unknown; ``quiet`` is how
-    long after that "not there" proves nothing.
+    long after that "not there" proves nothing. ``price`` is what it costs unless the provider gives a figure.
     """
 
     attempt_id: str
@@ -28,6 +29,7 @@ class Intent:
     sent_by: str
     lease: timedelta
     quiet: timedelta
+    price: Money = FREE
 
 
 class AttemptRepository:
@@ -49,9 +51,9 @@ class AttemptRepository:
             )
             INSERT INTO attempts (
                 id, video_id, ordinal, provider, provider_model, account, state, body, sent_by,
-                lease_until, quiet_at)
+                lease_until, quiet_at, price_micros)
             SELECT $1, id, attempts, $3, $4, $5, 'sending', $6, $7, now() + $8::interval,
-                   now() + $8::interval + $9::interval
+                   now() + $8::interval + $9::interval, $10
             FROM moved
             """,
             intent.attempt_id,
@@ -63,6 +65,7 @@ class AttemptRepository:
             intent.sent_by,
             intent.lease,
             intent.quiet,
+            intent.price.micros,
         )
         return changed(tag) == 1
 
@@ -87,13 +90,7 @@ class AttemptRepository:
     async def _accept_late(self, attempt_id: str, provider_job_id: str, first_poll: timedelta) -> bool:
         """Bind an attempt that was held for not created, and take its video out of the line again."""
         async with self._database.transaction() as session:
-            # The video first, as a sender does, so that the two never wait for each other.
-            await session.execute(
-                """
-                SELECT 1 FROM videos WHERE id = (SELECT video_id FROM attempts WHERE id = $1) FOR UPDATE
-                """,
-                attempt_id,
-            )
+            await _lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts a
@@ -127,6 +124,7 @@ class AttemptRepository:
         ``pause`` closes the lane for that long. False where the attempt has moved on meanwhile.
         """
         async with self._database.transaction() as session:
+            await _lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts SET state = 'not_created', reason = $2, ended_at = now()
@@ -158,12 +156,26 @@ class AttemptRepository:
                 )
         return True
 
-    async def end(self, attempt_id: str, state: AttemptState, error: VideoError) -> bool:
-        """End an attempt and fail its video, unless the video has ended by itself."""
+    async def end(
+        self,
+        attempt_id: str,
+        state: AttemptState,
+        error: VideoError,
+        *,
+        cost: Money | None = None,
+        charged: bool = False,
+    ) -> bool:
+        """End an attempt and fail its video, unless the video has ended by itself.
+
+        ``cost`` is the provider's own figure; without one it is the price if it is ``charged``, else nothing.
+        """
         async with self._database.transaction() as session:
+            await _lock_video(session, attempt_id)
             tag = await session.execute(
                 """
-                UPDATE attempts SET state = $2, reason = $3, ended_at = now(), next_poll_at = NULL
+                UPDATE attempts
+                SET state = $2, reason = $3, ended_at = now(), next_poll_at = NULL,
+                    cost_micros = coalesce($4::bigint, CASE WHEN $5 THEN price_micros ELSE 0 END)
                 WHERE id = $1 AND (
                     ($2 = 'not_created' AND state IN ('sending', 'unknown', 'parked'))
                     OR ($2 IN ('failed', 'cancelled') AND state = 'accepted'))
@@ -171,6 +183,8 @@ class AttemptRepository:
                 attempt_id,
                 state,
                 storable(error.message),
+                None if cost is None else cost.micros,
+                charged,
             )
             if changed(tag) == 0:
                 return False
@@ -328,28 +342,58 @@ class AttemptRepository:
             provider_job_id,
         )
 
-    async def succeed(self, attempt_ids: Sequence[str]) -> None:
-        """Record that the provider has finished, and have the films collected."""
+    async def succeed(self, attempt_ids: Sequence[str], costs: Mapping[str, Money] | None = None) -> None:
+        """Record that the provider has finished, and have the films collected.
+
+        ``costs`` are the provider's own figures, by attempt; where there is none, the price is the cost.
+        """
+        told = costs or {}
+        done = await self._succeed(attempt_ids, told, ended=False)
+        # One by one, since these are settled at once: who settles locks what others may be waiting for.
+        for attempt_id in attempt_ids:
+            if attempt_id not in done:
+                await self._succeed([attempt_id], told, ended=True)
+
+    async def _succeed(self, ids: Sequence[str], costs: Mapping[str, Money], *, ended: bool) -> set[str]:
         async with self._database.transaction() as session:
             rows = await session.fetch(
                 """
-                UPDATE attempts SET state = 'succeeded', next_poll_at = NULL, ended_at = now()
-                WHERE id = ANY($1::text[]) AND state = 'accepted' RETURNING id
+                -- The videos first, in one order, as everybody takes them.
+                WITH ours AS (
+                    SELECT a.id, n.cost, v.status FROM unnest($1::text[], $2::bigint[]) AS n (id, cost)
+                    JOIN attempts a ON a.id = n.id JOIN videos v ON v.id = a.video_id
+                    ORDER BY v.id FOR NO KEY UPDATE OF v
+                )
+                UPDATE attempts a
+                SET state = 'succeeded', next_poll_at = NULL, ended_at = now(),
+                    cost_micros = coalesce(ours.cost, a.price_micros)
+                FROM ours
+                WHERE a.id = ours.id AND a.state = 'accepted' AND ($3 OR ours.status = 'in_progress')
+                RETURNING a.id
                 """,
-                list(attempt_ids),
+                list(ids),
+                [costs[name].micros if name in costs else None for name in ids],
+                ended,
             )
-            await enqueue(session, Step.COLLECT, [row["id"] for row in rows])
+            done = [row["id"] for row in rows]
+            await enqueue(session, Step.COLLECT, done)
+        return set(done)
 
-    async def cancel(self, attempt_id: str, reason: str) -> None:
-        """Record that the provider has stopped because we asked it to."""
-        await self._database.execute(
-            """
-            UPDATE attempts SET state = 'cancelled', reason = $2, ended_at = now(), next_poll_at = NULL
-            WHERE id = $1 AND state = 'accepted'
-            """,
-            attempt_id,
-            storable(reason),
-        )
+    async def cancel(self, attempt_id: str, reason: str, *, charged: bool = False) -> None:
+        """Record that the provider has stopped because we asked it to, and whether it charges all the same."""
+        async with self._database.transaction() as session:
+            await _lock_video(session, attempt_id)
+            await session.execute(
+                """
+                UPDATE attempts
+                SET state = 'cancelled', reason = $2, ended_at = now(), next_poll_at = NULL,
+                    cost_micros = CASE WHEN $3 THEN price_micros ELSE 0 END
+                WHERE id = $1 AND state = 'accepted'
+                """,
+                attempt_id,
+                storable(reason),
+                charged,
+            )
 
     async def begin_collect(self, attempt_id: str) -> int:
         """Count one more try at collecting and return how many that makes."""
@@ -380,6 +424,16 @@ class AttemptRepository:
                 older_than,
             )
             await enqueue(session, Step.RECONCILE, [row["id"] for row in rows])
+
+
+async def _lock_video(session: Session, attempt_id: str) -> None:
+    """Lock the video of an attempt: first the video, then the attempt, so that nobody waits in a circle."""
+    await session.execute(
+        """
+        SELECT 1 FROM videos WHERE id = (SELECT video_id FROM attempts WHERE id = $1) FOR NO KEY UPDATE
+        """,
+        attempt_id,
+    )
 
 
 def _attempt_of(row: Record) -> Attempt:

@@ -19,7 +19,10 @@ class BatchRepository:
     async def insert(
         self, batch: Batch, key_id: str, videos: Sequence[Video], session: Session | None = None
     ) -> None:
-        """Insert a batch and all its videos, or nothing; harmless when repeated."""
+        """Insert a batch and all its videos, or nothing; harmless when repeated.
+
+        Raises BudgetExceeded if all of them together cost more than may be spent.
+        """
         if session is None:
             async with self._database.transaction() as own:
                 return await self.insert(batch, key_id, videos, own)
@@ -36,7 +39,18 @@ class BatchRepository:
             batch.webhook_url,
             batch.created_at,
         )
-        return await self._videos.insert(videos, session)
+        if batch.max_cost is not None:
+            await session.execute(
+                """
+                INSERT INTO budgets (scope, span, limit_micros) VALUES ($1, 'total', $2) ON CONFLICT DO NOTHING
+                """,
+                batch.id,
+                batch.max_cost.micros,
+            )
+        refused = await self._videos.insert(videos, session)
+        if refused:
+            raise next(iter(refused.values()))
+        return None
 
     async def videos_of(self, batch_id: str) -> Sequence[str]:
         """Return the ids of a batch's videos, in the order of its rows."""
@@ -91,21 +105,27 @@ class BatchRepository:
 
     async def cancel(self, project: str, batch_id: str) -> Sequence[str]:
         """Cancel every video of a batch that has not ended; return those that had been sent."""
-        rows = await self._database.fetch(
-            """
-            WITH before AS (
-                SELECT id, status FROM videos
+        async with self._database.transaction() as session:
+            rows = await session.fetch(
+                """
+                SELECT id, status, price_micros > 0 AS priced FROM videos
                 WHERE project = $1 AND batch_id = $2 AND status IN ('queued', 'in_progress')
-                FOR UPDATE
+                ORDER BY id FOR NO KEY UPDATE
+                """,
+                project,
+                batch_id,
             )
-            UPDATE videos v SET status = 'cancelled', completed_at = now()
-            FROM before WHERE v.id = before.id
-            RETURNING v.id, before.status AS was
-            """,
-            project,
-            batch_id,
-        )
-        return [row["id"] for row in rows if row["was"] == VideoStatus.IN_PROGRESS]
+            priced = [row["id"] for row in rows if row["priced"]]
+            if priced:
+                # All in one go: left to the end of each, ten thousand would take turns at one budget.
+                await session.execute("SELECT settle_holds($1::text[])", priced)
+            await session.execute(
+                """
+                UPDATE videos SET status = 'cancelled', completed_at = now() WHERE id = ANY($1::text[])
+                """,
+                [row["id"] for row in rows],
+            )
+        return [row["id"] for row in rows if row["status"] == VideoStatus.IN_PROGRESS]
 
     async def rename(self, project: str, batch_id: str, name: str) -> bool:
         """Give a batch another name; tell whether it is there."""

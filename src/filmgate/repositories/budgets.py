@@ -1,13 +1,15 @@
-"""Keep budgets, holds and the ledger."""
+"""Keep budgets, and read what they and the ledger say; holds are taken in ``holds``."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from filmgate.domain.budget import Budget, Span, UsageLine
-from filmgate.domain.errors import BudgetExceeded
 from filmgate.domain.money import Money
-from filmgate.infrastructure.database import Database, Session
+from filmgate.infrastructure.database import Database, Session, changed
+
+_encode = msgspec.json.Encoder().encode
 
 
 class BudgetRepository:
@@ -16,94 +18,64 @@ class BudgetRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def set_limit(self, budget: Budget) -> None:
-        """Set a limit; what is held and spent stays."""
-        await self._database.execute(
-            """
-            INSERT INTO budgets (scope, span, limit_micros) VALUES ($1, $2, $3)
-            ON CONFLICT (scope, span) DO UPDATE SET limit_micros = excluded.limit_micros
-            """,
-            budget.scope,
-            budget.span.value,
-            budget.limit.micros,
-        )
+    async def set_limit(self, budget: Budget, now: datetime) -> None:
+        """Set a key's limit; what it has held and spent in the present period counts from the start."""
+        async with self._database.transaction() as session:
+            await session.execute(
+                """
+                INSERT INTO budget_periods AS p (scope, span, period) VALUES ($1, $2, $3)
+                ON CONFLICT (scope, span, period) DO UPDATE SET held_micros = p.held_micros
+                """,
+                budget.scope,
+                budget.span.value,
+                budget.span.period(now),
+            )
+            # Nobody holds or settles meanwhile, so that none is counted twice and none left out.
+            await session.execute("LOCK TABLE holds IN SHARE ROW EXCLUSIVE MODE")
+            await session.execute(
+                """
+                INSERT INTO budgets (scope, span, limit_micros) VALUES ($1, $2, $3)
+                ON CONFLICT (scope, span) DO UPDATE SET limit_micros = excluded.limit_micros
+                """,
+                budget.scope,
+                budget.span.value,
+                budget.limit.micros,
+            )
+            await _count_what_was(session, budget, now)
 
-    async def of(self, scope: str, now: datetime) -> Sequence[Budget]:
-        """Return the budgets of a scope with what is held and spent in the present periods."""
+    async def lift(self, scope: str, span: Span) -> bool:
+        """Remove a limit; tell whether there was one."""
+        tag = await self._database.execute(
+            "DELETE FROM budgets WHERE scope = $1 AND span = $2", scope, span.value
+        )
+        return changed(tag) == 1
+
+    async def of(self, scopes: Sequence[str], now: datetime) -> Sequence[Budget]:
+        """Return the budgets of these scopes with what is held and spent in the present periods."""
         rows = await self._database.fetch(
             """
-            SELECT b.span, b.limit_micros, p.held_micros, p.spent_micros
+            SELECT b.scope, b.span, n.period, b.limit_micros, coalesce(p.held_micros, 0) AS held_micros,
+                   coalesce(p.spent_micros, 0) AS spent_micros
             FROM budgets b
-            LEFT JOIN budget_periods p
-                ON p.scope = b.scope AND p.span = b.span
-               AND p.period = CASE b.span WHEN 'day' THEN $2 WHEN 'month' THEN $3 ELSE '' END
-            WHERE b.scope = $1 ORDER BY b.span
+            JOIN (VALUES ('total', ''), ('day', $2), ('month', $3)) AS n (span, period) ON n.span = b.span
+            LEFT JOIN budget_periods p ON (p.scope, p.span, p.period) = (b.scope, b.span, n.period)
+            WHERE b.scope = ANY($1::text[]) ORDER BY b.scope, b.span
             """,
-            scope,
+            list(scopes),
             Span.DAY.period(now),
             Span.MONTH.period(now),
         )
         return [
             Budget(
-                scope,
+                row["scope"],
                 Span(row["span"]),
                 Money(row["limit_micros"]),
-                Money(row["held_micros"] or 0),
-                Money(row["spent_micros"] or 0),
+                Money(row["held_micros"]),
+                Money(row["spent_micros"]),
+                row["period"],
             )
             for row in rows
         ]
-
-    async def hold(self, session: Session, budgets: Sequence[Budget], total: Money, now: datetime) -> str:
-        """Hold an amount in every budget, or raise BudgetExceeded and hold it in none.
-
-        The caller's transaction carries it; the rows are locked in one order, so that holders never wait
-        for each other in a circle. Returns the periods as JSON, to be kept with the hold of each video.
-        """
-        taken: list[dict[str, str]] = []
-        for budget in sorted(budgets, key=lambda one: (one.scope, one.span)):
-            period = budget.span.period(now)
-            await session.execute(
-                """
-                INSERT INTO budget_periods (scope, span, period) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
-                """,
-                budget.scope,
-                budget.span.value,
-                period,
-            )
-            row = await session.row(
-                """
-                UPDATE budget_periods p SET held_micros = p.held_micros + $4
-                FROM budgets b
-                WHERE p.scope = $1 AND p.span = $2 AND p.period = $3 AND b.scope = $1 AND b.span = $2
-                  AND p.held_micros + p.spent_micros + $4 <= b.limit_micros
-                RETURNING p.held_micros
-                """,
-                budget.scope,
-                budget.span.value,
-                period,
-                total.micros,
-            )
-            if row is None:
-                raise BudgetExceeded(await self._refusal(session, budget, period, total))
-            taken.append({"scope": budget.scope, "span": budget.span.value, "period": period})
-        return json.dumps(taken)
-
-    async def _refusal(self, session: Session, budget: Budget, period: str, total: Money) -> str:
-        row = await session.row(
-            """
-            SELECT p.held_micros + p.spent_micros AS used, b.limit_micros
-            FROM budgets b JOIN budget_periods p ON p.scope = b.scope AND p.span = b.span
-            WHERE b.scope = $1 AND b.span = $2 AND p.period = $3
-            """,
-            budget.scope,
-            budget.span.value,
-            period,
-        )
-        used = Money(row["used"]) if row else total
-        limit = Money(row["limit_micros"]) if row else budget.limit
-        when = {Span.DAY: " for today", Span.MONTH: " for this month", Span.TOTAL: ""}[budget.span]
-        return f"{used} of {limit}{when} is used or held; this needs {total}."
 
     async def usage(self, project: str, by: str, since: datetime, until: datetime) -> Sequence[UsageLine]:
         """Return what a project's videos of a span of time have come to, grouped."""
@@ -116,14 +88,19 @@ class BudgetRepository:
                    count(*) AS videos,
                    count(*) FILTER (WHERE v.status = 'completed') AS completed,
                    count(*) FILTER (WHERE v.status = 'failed') AS failed,
-                   coalesce(sum(h.micros) FILTER (WHERE h.state = 'held'), 0)::bigint AS held,
+                   coalesce(sum(h.open), 0)::bigint AS held,
                    coalesce(sum(h.settled_micros), 0)::bigint AS charged,
-                   coalesce(sum(h.micros - h.settled_micros) FILTER (WHERE h.state <> 'held'), 0)::bigint
-                       AS released,
-                   coalesce(sum(h.micros) FILTER (WHERE h.state = 'held' AND EXISTS (
+                   coalesce(sum(h.freed), 0)::bigint AS released,
+                   coalesce(sum(h.open) FILTER (WHERE EXISTS (
                        SELECT 1 FROM attempts a
                        WHERE a.video_id = v.id AND a.state IN ('unknown', 'parked'))), 0)::bigint AS unknown
-            FROM videos v LEFT JOIN holds h ON h.video_id = v.id
+            FROM videos v
+            LEFT JOIN LATERAL (
+                SELECT settled_micros,
+                       CASE state WHEN 'held' THEN greatest(0, micros - settled_micros) ELSE 0 END AS open,
+                       CASE state WHEN 'held' THEN 0 ELSE greatest(0, micros - settled_micros) END AS freed
+                FROM holds WHERE video_id = v.id
+            ) AS h ON true
             WHERE v.project = $1 AND v.created_at >= $3 AND v.created_at < $4
             GROUP BY 1 ORDER BY 1
             """,
@@ -147,33 +124,88 @@ class BudgetRepository:
         ]
 
     async def imbalance(self) -> Sequence[str]:
-        """Return what does not add up between holds, ledger and budgets; nothing, if all is well."""
+        """Return what does not add up between videos, holds, ledger and budgets; nothing, if all is well."""
         rows = await self._database.fetch(
             """
             WITH moved AS (
-                SELECT video_id,
-                       sum(micros) FILTER (WHERE kind = 'hold') AS held,
+                SELECT video_id, coalesce(sum(micros) FILTER (WHERE kind = 'hold'), 0) AS held,
                        coalesce(sum(micros) FILTER (WHERE kind = 'settle'), 0) AS settled,
                        coalesce(sum(micros) FILTER (WHERE kind = 'release'), 0) AS released
                 FROM ledger GROUP BY video_id
+            ),
+            -- What periods should say, counted from the holds that name them.
+            counted AS (
+                SELECT share->>'scope' AS scope, share->>'span' AS span, share->>'period' AS period,
+                       sum(CASE h.state WHEN 'held' THEN greatest(0, h.micros - h.settled_micros) ELSE 0 END)
+                           AS held,
+                       sum(h.settled_micros) AS spent
+                FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.periods) AS share GROUP BY 1, 2, 3
+            ),
+            spent AS (
+                SELECT video_id, sum(cost_micros) AS cost,
+                       bool_or(state IN ('sending', 'accepted', 'unknown', 'parked')) AS open
+                FROM attempts GROUP BY video_id
             )
-            SELECT 'hold of ' || h.video_id || ' and its ledger differ' AS what
-            FROM holds h LEFT JOIN moved m USING (video_id)
-            WHERE m.held IS DISTINCT FROM h.micros
-               OR (h.state = 'held' AND m.settled + m.released <> 0)
-               OR (h.state <> 'held' AND (m.settled <> h.settled_micros
-                   OR m.released <> greatest(0, h.micros - h.settled_micros)))
+            SELECT format('%s: the ledger says %s held, %s settled, %s released; its hold says otherwise',
+                          coalesce(h.video_id, m.video_id), m.held, m.settled, m.released) AS what
+            FROM holds h FULL JOIN moved m ON m.video_id = h.video_id
+            WHERE h.video_id IS NULL OR m.video_id IS NULL OR m.settled <> h.settled_micros
+               OR m.held - m.released <>
+                  CASE h.state WHEN 'held' THEN h.micros ELSE least(h.micros, h.settled_micros) END
             UNION ALL
-            SELECT 'budget ' || p.scope || ' ' || p.span || ' ' || p.period || ' differs from its holds'
-            FROM budget_periods p
-            LEFT JOIN LATERAL (
-                SELECT coalesce(sum(h.micros) FILTER (WHERE h.state = 'held'), 0) AS held,
-                       coalesce(sum(h.settled_micros), 0) AS spent
-                FROM holds h
-                WHERE h.periods @> jsonb_build_array(jsonb_build_object(
-                    'scope', p.scope, 'span', p.span, 'period', p.period))
-            ) AS counted ON true
-            WHERE counted.held <> p.held_micros OR counted.spent <> p.spent_micros
+            SELECT format('%s: it has a price and no hold', v.id)
+            FROM videos v LEFT JOIN holds h ON h.video_id = v.id
+            WHERE v.price_micros > 0 AND h.video_id IS NULL
+            UNION ALL
+            SELECT format('%s: its attempts cost %s, and %s is settled', v.id, coalesce(s.cost, 0),
+                          h.settled_micros)
+            FROM videos v JOIN holds h ON h.video_id = v.id LEFT JOIN spent s ON s.video_id = v.id
+            WHERE h.state <> 'held'
+              AND (coalesce(s.cost, 0) <> h.settled_micros OR v.cost_micros <> h.settled_micros)
+            UNION ALL
+            SELECT format('%s: it has ended and its hold stands', v.id)
+            FROM videos v JOIN holds h ON h.video_id = v.id LEFT JOIN spent s ON s.video_id = v.id
+            WHERE h.state = 'held' AND v.status IN ('completed', 'failed', 'cancelled')
+              AND s.open IS NOT TRUE
+            UNION ALL
+            SELECT format('budget of %s %s %s: %s held and %s spent, its holds say %s and %s', p.scope, p.span,
+                          p.period, p.held_micros, p.spent_micros, coalesce(c.held, 0), coalesce(c.spent, 0))
+            FROM budget_periods p FULL JOIN counted c
+                ON (c.scope, c.span, c.period) = (p.scope, p.span, p.period)
+            WHERE p.held_micros IS DISTINCT FROM coalesce(c.held, 0)
+               OR p.spent_micros IS DISTINCT FROM coalesce(c.spent, 0)
             """
         )
         return [row["what"] for row in rows]
+
+
+async def _count_what_was(session: Session, budget: Budget, now: datetime) -> None:
+    """Let the holds of a key that were taken before its budget was set count against it."""
+    await session.execute(
+        """
+        WITH late AS (
+            UPDATE holds h SET periods = (
+                SELECT jsonb_agg(share ORDER BY share->>'scope', share->>'span', share->>'period')
+                FROM jsonb_array_elements(h.periods || $5::text::jsonb) AS share)
+            FROM videos v
+            WHERE v.id = h.video_id AND v.key_id = $1 AND v.created_at >= $4
+              AND NOT h.periods @> $5::text::jsonb
+            RETURNING CASE h.state WHEN 'held' THEN greatest(0, h.micros - h.settled_micros) ELSE 0 END AS held,
+                      h.settled_micros AS spent
+        )
+        UPDATE budget_periods p
+        SET held_micros = p.held_micros + l.held, spent_micros = p.spent_micros + l.spent
+        FROM (SELECT coalesce(sum(held), 0) AS held, coalesce(sum(spent), 0) AS spent FROM late) AS l
+        WHERE p.scope = $1 AND p.span = $2 AND p.period = $3
+        """,
+        budget.scope,
+        budget.span.value,
+        budget.span.period(now),
+        budget.span.start(now),
+        _share_of(budget, now),
+    )
+
+
+def _share_of(budget: Budget, now: datetime) -> str:
+    share = {"scope": budget.scope, "span": budget.span.value, "period": budget.span.period(now)}
+    return f"[{_encode(share).decode()}]"

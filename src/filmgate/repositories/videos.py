@@ -1,15 +1,17 @@
 """Keep videos."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
 
+from filmgate.domain.errors import BudgetExceeded
 from filmgate.domain.money import Money
 from filmgate.domain.video import Video, VideoError, VideoFilter, VideoRequest, VideoResult, VideoStatus
 from filmgate.infrastructure.database import Database, Record, Session, changed, storable
+from filmgate.repositories.holds import hold
 
 _encode = msgspec.json.Encoder().encode
 _request = msgspec.json.Decoder(VideoRequest).decode
@@ -35,14 +37,31 @@ class VideoRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, videos: Sequence[Video], session: Session | None = None) -> None:
+    async def insert(
+        self, videos: Sequence[Video], session: Session | None = None
+    ) -> Mapping[str, BudgetExceeded]:
+        """Insert new videos, those with a price together with what is held for them; harmless when repeated.
+
+        Those that a budget has no room for are left out, and returned by id with why. Of a batch it is all.
+        """
+        priced = [video for video in videos if video.price.micros]
+        if not priced:
+            await self._insert_rows(session or self._database, videos)
+            return {}
+        if session is None:
+            async with self._database.transaction() as own:
+                return await self.insert(videos, own)
+        refused = await hold(session, priced)
+        await self._insert_rows(session, [video for video in videos if video.id not in refused])
+        return refused
+
+    async def _insert_rows(self, runner: Database | Session, videos: Sequence[Video]) -> None:
         """Insert new videos in one statement; those already there by id are left alone.
 
         Each gets its share tag: one step beyond the last waiting video of its key in its lane, or beyond
         the lane's clock where the key has none waiting. Urgent videos drive the clock ahead of the others,
         so a newcomer starts no later than whoever is next in its own priority.
         """
-        runner = session or self._database
         await runner.execute(
             """
             WITH new AS (
@@ -159,18 +178,16 @@ class VideoRepository:
         )
         return changed(tag) == 1
 
-    async def complete(self, video_id: str, result: VideoResult, cost: Money) -> bool:
+    async def complete(self, video_id: str, result: VideoResult) -> bool:
         """Complete a video in progress; tell whether it still was."""
         tag = await self._database.execute(
             """
             UPDATE videos
-            SET status = 'completed', progress = 100, result = $2::text::jsonb, cost_micros = $3,
-                completed_at = now()
+            SET status = 'completed', progress = 100, result = $2::text::jsonb, completed_at = now()
             WHERE id = $1 AND status = 'in_progress'
             """,
             video_id,
             _encode(result).decode(),
-            cost.micros,
         )
         return changed(tag) == 1
 

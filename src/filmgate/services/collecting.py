@@ -132,7 +132,7 @@ class CollectingService:
         )
         for variant in Variant:
             await self._store.put(f"{prefix}/{VARIANT_FILES[variant]}", files.of(variant))
-        if not await self._videos.complete(video.id, result, video.price):
+        if not await self._videos.complete(video.id, result):
             # Cancelled meanwhile, or completed by another try whose files these then are.
             await self._drop_unless_completed(video.id, prefix)
 

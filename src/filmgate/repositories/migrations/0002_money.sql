@@ -1,7 +1,10 @@
 -- Money: held when a video is accepted, settled at the provider's figure, released when nothing was made.
 -- All amounts are micro-dollars.
 
-ALTER TABLE attempts ADD COLUMN cost_micros bigint NOT NULL DEFAULT 0;
+-- What a job costs if it is made and its provider gives no figure of its own, and what it has cost.
+ALTER TABLE attempts
+    ADD COLUMN price_micros bigint NOT NULL DEFAULT 0,
+    ADD COLUMN cost_micros bigint NOT NULL DEFAULT 0 CHECK (cost_micros >= 0);
 
 -- What a key or a batch may spend: in all, by day or by month (UTC).
 CREATE TABLE budgets (
@@ -19,18 +22,19 @@ CREATE TABLE budget_periods (
     held_micros bigint NOT NULL DEFAULT 0 CHECK (held_micros >= 0),
     spent_micros bigint NOT NULL DEFAULT 0 CHECK (spent_micros >= 0),
     PRIMARY KEY (scope, span, period)
-);
+) WITH (fillfactor = 50);
 
--- One hold a video, and the periods it was taken from.
+-- One hold a video, and the periods it was taken from. While it stands, what is not settled of it is held.
 CREATE TABLE holds (
-    video_id text PRIMARY KEY REFERENCES videos (id),
+    video_id text PRIMARY KEY REFERENCES videos (id) DEFERRABLE INITIALLY DEFERRED,
     micros bigint NOT NULL CHECK (micros > 0),
     periods jsonb NOT NULL DEFAULT '[]',
     state text NOT NULL DEFAULT 'held' CHECK (state IN ('held', 'settled', 'released')),
-    settled_micros bigint,
+    settled_micros bigint NOT NULL DEFAULT 0 CHECK (settled_micros >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     settled_at timestamptz,
-    CHECK ((state = 'held') = (settled_micros IS NULL))
+    CHECK ((state = 'held') = (settled_at IS NULL)),
+    CHECK ((state = 'released') <= (settled_micros = 0))
 );
 
 -- Every movement, never changed: what stands in holds can be counted from here.
@@ -38,50 +42,101 @@ CREATE TABLE ledger (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     video_id text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('hold', 'settle', 'release')),
-    micros bigint NOT NULL CHECK (micros >= 0),
+    micros bigint NOT NULL CHECK (micros > 0),
     at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX ledger_of_video ON ledger (video_id);
 
--- Settle a video's hold once it is known what it has cost: the video has ended, and no attempt is open.
-CREATE FUNCTION settle_hold(subject text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    hold holds%ROWTYPE;
-    cost bigint;
-    share jsonb;
+-- Rows are locked in one order everywhere: videos, their attempts, their holds, then periods by name; and
+-- whoever changes several videos has them all before the first period. So nobody waits in a circle.
+
+-- Settle what ended videos have cost and release the rest; one with an open attempt keeps its hold.
+-- The caller has the rows of the videos locked, so that a video and its attempt, ending at the same moment
+-- in two transactions, come here one after the other, and the later one sees both.
+CREATE FUNCTION settle_holds(subjects text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT * INTO hold FROM holds WHERE video_id = subject AND state = 'held' FOR UPDATE;
-    IF NOT FOUND THEN RETURN; END IF;
-    IF EXISTS (SELECT 1 FROM videos WHERE id = subject AND status IN ('queued', 'in_progress')) THEN RETURN; END IF;
-    IF EXISTS (SELECT 1 FROM attempts WHERE video_id = subject
-               AND state IN ('sending', 'accepted', 'unknown', 'parked')) THEN RETURN; END IF;
-    SELECT coalesce(sum(cost_micros), 0) INTO cost FROM attempts WHERE video_id = subject;
-    UPDATE holds
-    SET state = CASE WHEN cost = 0 THEN 'released' ELSE 'settled' END, settled_micros = cost, settled_at = now()
-    WHERE video_id = subject;
-    FOR share IN SELECT jsonb_array_elements(hold.periods) LOOP
-        UPDATE budget_periods
-        SET held_micros = held_micros - hold.micros, spent_micros = spent_micros + cost
-        WHERE scope = share->>'scope' AND span = share->>'span' AND period = share->>'period';
-    END LOOP;
-    IF cost > 0 THEN
-        INSERT INTO ledger (video_id, kind, micros) VALUES (subject, 'settle', cost);
-    END IF;
-    IF cost < hold.micros THEN
-        INSERT INTO ledger (video_id, kind, micros) VALUES (subject, 'release', hold.micros - cost);
-    END IF;
-    UPDATE videos SET cost_micros = cost WHERE id = subject;
+    PERFORM 1 FROM budget_periods p
+    WHERE (p.scope, p.span, p.period) IN (
+        SELECT share->>'scope', share->>'span', share->>'period'
+        FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.periods) AS share
+        WHERE h.video_id = ANY(subjects) AND h.state = 'held')
+    ORDER BY p.scope, p.span, p.period FOR NO KEY UPDATE;
+
+    WITH known AS (
+        SELECT h.video_id, h.periods, greatest(0, h.micros - h.settled_micros) AS held,
+               h.settled_micros AS before, coalesce(c.cost, 0)::bigint AS cost
+        FROM holds h
+        LEFT JOIN LATERAL (
+            SELECT sum(a.cost_micros) AS cost,
+                   bool_or(a.state IN ('sending', 'accepted', 'unknown', 'parked')) AS open
+            FROM attempts a WHERE a.video_id = h.video_id
+        ) AS c ON true
+        WHERE h.video_id = ANY(subjects) AND h.state = 'held' AND c.open IS NOT TRUE
+    ),
+    closed AS (
+        UPDATE holds h
+        SET state = CASE WHEN k.cost = 0 THEN 'released' ELSE 'settled' END, settled_micros = k.cost,
+            settled_at = now()
+        FROM known k WHERE h.video_id = k.video_id
+    ),
+    shares AS (
+        SELECT share->>'scope' AS scope, share->>'span' AS span, share->>'period' AS period,
+               sum(k.held) AS held, sum(k.cost - k.before) AS spent
+        FROM known k CROSS JOIN LATERAL jsonb_array_elements(k.periods) AS share GROUP BY 1, 2, 3
+    ),
+    counted AS (
+        UPDATE budget_periods p
+        SET held_micros = p.held_micros - s.held, spent_micros = p.spent_micros + s.spent
+        FROM shares s WHERE (p.scope, p.span, p.period) = (s.scope, s.span, s.period)
+    ),
+    written AS (
+        INSERT INTO ledger (video_id, kind, micros)
+        SELECT k.video_id, line.kind, line.micros
+        FROM known k CROSS JOIN LATERAL (VALUES
+            ('settle', k.cost - k.before), ('release', k.held - (k.cost - k.before))) AS line (kind, micros)
+        WHERE line.micros > 0
+    )
+    UPDATE videos v SET cost_micros = k.cost FROM known k WHERE v.id = k.video_id AND v.cost_micros <> k.cost;
 END $$;
 
 CREATE FUNCTION settle_after_video() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM settle_hold(NEW.id);
+    PERFORM settle_holds(ARRAY[NEW.id]);
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION settle_after_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    standing text;
 BEGIN
-    PERFORM settle_hold(NEW.video_id);
+    SELECT status INTO standing FROM videos
+    WHERE id = NEW.video_id AND price_micros > 0 FOR NO KEY UPDATE;
+    IF standing IN ('completed', 'failed', 'cancelled') THEN
+        PERFORM settle_holds(ARRAY[NEW.video_id]);
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- A job turned up that was held for not made: if its hold has been released, it is held again, even beyond
+-- the limit of a budget, since it may have to be paid.
+CREATE FUNCTION hold_again() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    hold holds%ROWTYPE;
+    again bigint;
+BEGIN
+    PERFORM 1 FROM videos WHERE id = NEW.video_id AND price_micros > 0 FOR NO KEY UPDATE;
+    UPDATE holds SET state = 'held', settled_at = NULL
+    WHERE video_id = NEW.video_id AND state <> 'held' RETURNING * INTO hold;
+    again := greatest(0, hold.micros - hold.settled_micros);
+    IF again > 0 THEN
+        INSERT INTO ledger (video_id, kind, micros) VALUES (NEW.video_id, 'hold', again);
+        PERFORM 1 FROM budget_periods p JOIN jsonb_array_elements(hold.periods) AS share
+            ON (p.scope, p.span, p.period) = (share->>'scope', share->>'span', share->>'period')
+        ORDER BY p.scope, p.span, p.period FOR NO KEY UPDATE OF p;
+        UPDATE budget_periods p SET held_micros = p.held_micros + again
+        FROM jsonb_array_elements(hold.periods) AS share
+        WHERE (p.scope, p.span, p.period) = (share->>'scope', share->>'span', share->>'period');
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -92,3 +147,6 @@ CREATE TRIGGER videos_settle AFTER UPDATE OF status ON videos FOR EACH ROW
 CREATE TRIGGER attempts_settle AFTER UPDATE OF state ON attempts FOR EACH ROW
     WHEN (NEW.state IN ('succeeded', 'failed', 'cancelled', 'not_created'))
     EXECUTE FUNCTION settle_after_attempt();
+CREATE TRIGGER attempts_hold_again AFTER UPDATE OF state ON attempts FOR EACH ROW
+    WHEN (OLD.state = 'not_created' AND NEW.state = 'accepted')
+    EXECUTE FUNCTION hold_again();

@@ -286,7 +286,7 @@ class LiteLLM(OpenAI):
         """Open a job under a long id that has to be percent-encoded in paths."""
         number = self.world.count("litellm id")
         inner = f"video_{self.world.chance.hexadecimal(48, 'litellm', number)}"
-        deployment = self.world.chance.hexadecimal(64, "deployment")
+        deployment = self.world.chance.hexadecimal(256, "deployment")
         known = f"litellm:custom_llm_provider:openai;model_id:{deployment};video_id:{inner}"
         # the odd letters make sure that the encoded id has a slash and a plus in it
         long = f"{known};served_model:?>~/{order.model};deployment_id:{deployment}"
