@@ -340,4 +340,6 @@ async def test_rules_are_added_shown_and_dropped_over_http(twin: Judge, ark: Cli
     assert (await create(ark)).status == 200
     wrong = await ark.post(faults, {"fault": "gremlins"})
     assert (wrong.status, "gremlins" in wrong.json["error"]) == (400, True)
+    wrong = await ark.post(faults, {"fault": "stuck", "vendor": "arc"})
+    assert (wrong.status, "there is no vendor 'arc'" in wrong.json["error"]) == (400, True)
     assert (await ark.ask("DELETE", faults)).json == {"deleted": True}

@@ -190,9 +190,10 @@ async def test_a_listing_is_paged_newest_first(client: Client) -> None:
 
 
 async def test_a_remix_an_edit_and_an_extension_come_from_a_finished_video(client: Client) -> None:
-    made = (await client.post("/v1/videos", KITE)).json
-    unfinished = await client.post(f"/v1/videos/{made['id']}/remix", {"prompt": "at night"})
+    running = (await client.post("/v1/videos", KITE | {"prompt": "a kite [twin:stuck]"})).json
+    unfinished = await client.post(f"/v1/videos/{running['id']}/remix", {"prompt": "at night"})
     assert unfinished.status == 400
+    made = (await client.post("/v1/videos", KITE)).json
     await finished(client, made["id"])
     remix = (await client.post(f"/v1/videos/{made['id']}/remix", {"prompt": "at night"})).json
     assert (remix["remixed_from_video_id"], remix["seconds"]) == (made["id"], "4")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from filmgate.domain.money import Money
 from filmgate.domain.video import VIDEO_TRANSITIONS, VideoError, VideoFilter, VideoResult, VideoStatus
 from filmgate.infrastructure.database import Database, RowRejected
 from filmgate.repositories.attempts import AttemptRepository, Intent
@@ -34,7 +33,7 @@ VERBS: list[tuple[VideoStatus, Callable[[Database, str], Awaitable[bool]]]] = [
     (VideoStatus.IN_PROGRESS, lambda database, name: AttemptRepository(database).begin(intent(name, name))),
     (
         VideoStatus.COMPLETED,
-        lambda database, name: VideoRepository(database).complete(name, RESULT, Money(5)),
+        lambda database, name: VideoRepository(database).complete(name, RESULT),
     ),
     (VideoStatus.FAILED, lambda database, name: VideoRepository(database).fail(name, ERROR)),
     (VideoStatus.CANCELLED, lambda database, name: VideoRepository(database).cancel(name)),
@@ -58,14 +57,12 @@ async def test_a_verb_moves_a_video_exactly_where_the_table_allows_it(
             assert after == before
 
 
-async def test_completing_stores_what_was_measured_and_what_it_cost(
-    database: Database, videos: VideoRepository
-) -> None:
+async def test_completing_stores_what_was_measured(database: Database, videos: VideoRepository) -> None:
     name = await put_video(database, VideoStatus.IN_PROGRESS)
-    assert await videos.complete(name, RESULT, Money(5))
+    assert await videos.complete(name, RESULT)
     video = await videos.get(name)
     assert video is not None
-    assert (video.result, video.cost, video.progress) == (RESULT, Money(5), 100)
+    assert (video.result, video.progress) == (RESULT, 100)
 
 
 async def test_failing_stores_who_said_so_and_whether_it_was_charged(

@@ -90,6 +90,12 @@ def test_starting_over_counts_from_the_beginning() -> None:
         ({"fault": "stuck", "operation": "dance"}, "no operation 'dance'"),
         ({"fault": "stuck", "match": {"colour": "red"}}, "not colour"),
         ({"fault": "stuck", "seconds": 3}, "no parameters"),
+        ({"fault": "stuck", "match": "red"}, "match must be a table"),
+        ({"fault": "stuck", "match": {"prompt": 3}}, "prompt must be text"),
+        ({"fault": "stuck", "match": {"nth": "3"}}, "nth must be a whole number"),
+        ({"fault": "stuck", "times": -1}, "times must be a whole number"),
+        ({"fault": "stuck", "probability": 2}, "probability must be"),
+        ({"fault": "stuck", "vendor": 7}, "vendor must be text"),
         ({"fault": "slow-body", "seconds": "long"}, "slow-body"),
     ],
 )

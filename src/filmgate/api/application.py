@@ -14,6 +14,7 @@ from filmgate.api.docs import DOCS_HANDLERS
 from filmgate.api.errors import handle_exception
 from filmgate.api.face import STATE_KEY, ApiOptions, Face, Services
 from filmgate.api.health import retrieve_health, retrieve_readiness
+from filmgate.api.hooks import take_callback
 from filmgate.api.hot import HotLane
 from filmgate.api.middleware import HSTS, SECURITY_HEADERS, AccessLog, Envelope
 from filmgate.api.options import options_handlers
@@ -48,6 +49,7 @@ HANDLERS = (
     list_models,
     retrieve_health,
     retrieve_readiness,
+    take_callback,
     *DOCS_HANDLERS,
 )
 

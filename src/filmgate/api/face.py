@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from filmgate.services.idempotency import IdempotencyService
     from filmgate.services.keys import KeyService
     from filmgate.services.links import LinkService
+    from filmgate.services.notices import NoticeService
     from filmgate.services.videos import VideoService
 
 VIDEOS_PATH: Final = "/api/v1/videos"
@@ -36,6 +37,7 @@ class Services:
     keys: KeyService
     catalog: CatalogService
     health: HealthService
+    notices: NoticeService
     links: LinkService
     idempotency: IdempotencyService
 

@@ -48,8 +48,8 @@ class Operation:
 
 _REPEATABLE: Final = {
     "Idempotency-Key": (
-        "Make one up for every new request, 1 to 255 visible ASCII characters such as a UUID. The same request "
-        "sent again with the same key within 72 hours gets the same answer, and nothing is made twice."
+        "Make one up for every new request: 1 to 255 visible ASCII characters, such as a UUID. The same "
+        "request sent again with the same key within 72 hours gets the same answer; nothing is made twice."
     ),
 }
 _REPLAYED: Final = {
@@ -72,6 +72,7 @@ TAGS: Final = {
     "Videos": "Ask for a video, see how it stands, fetch it.",
     "Batches": "Ask for many videos at once, and follow them together.",
     "Models": "See what can be asked for.",
+    "Callbacks": "Where providers tell this server that something has happened. Not for clients.",
     "Health": "See whether this server is alive and ready. No key needed.",
 }
 
@@ -251,6 +252,20 @@ OPERATIONS: Final = (
         summary="List models",
         description="Every name that can be asked for, what serves it, what that can do and costs.",
         answers={200: Answer("The models.", schemas.ModelList, {"models": examples.MODEL_LIST})},
+    ),
+    Operation(
+        method="post",
+        path="/hooks/{provider}/{reference}",
+        name="takeCallback",
+        tag="Callbacks",
+        summary="Callback of a provider",
+        description=(
+            "A provider calls this address about a job, with its own body and signature. What it says is "
+            "only taken as a reason to ask; a callback that is not signed by the provider is refused."
+        ),
+        answers={204: Answer("Taken.")},
+        errors=(401, 404, 503),
+        keyless=True,
     ),
     Operation(
         method="get",

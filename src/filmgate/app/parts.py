@@ -51,6 +51,7 @@ from filmgate.services.health import HealthService
 from filmgate.services.idempotency import IdempotencyService
 from filmgate.services.keys import KeyService
 from filmgate.services.links import LinkService
+from filmgate.services.notices import NoticeService
 from filmgate.services.pacing import PacingService
 from filmgate.services.polling import PollPlan
 from filmgate.services.reconciliation import ReconciliationService
@@ -89,6 +90,7 @@ class Parts:
         self._schema = schema
         self._stack = stack
         self._media: Media | None = None
+        self._vendors = Vendors(settings, stack)
         self._slots = _cores()
         self._worker_id = new_id("worker")
         self._store = LocalStore(settings.data / "assets")
@@ -106,9 +108,8 @@ class Parts:
     ) -> tuple[Services, Worker | None, str | None]:
         """Return the services, the worker where this process works, and the operator's key."""
         self._media = media
-        vendors = Vendors(self._settings, self._stack)
-        capabilities = vendors.capabilities()
-        table = providers or {**self._embedded(work=work), **vendors.connect()}
+        capabilities = self._vendors.capabilities()
+        table = providers or {**self._embedded(work=work), **self._vendors.connect()}
         routes = build_routes(
             capabilities, table, self._settings.routes, production=self._settings.production
         )
@@ -152,6 +153,7 @@ class Parts:
                 InstallationRepository(self._database), self._workers, self._store, self._schema
             ),
             links=LinkService(installation.link_secret),
+            notices=NoticeService(table, self._attempts, self._vendors.is_sealed, self._wake),
             idempotency=IdempotencyService(self._idempotency),
         )
 
@@ -167,7 +169,7 @@ class Parts:
             admission=AdmissionService(self._lanes),
             generation=GenerationService(
                 *common,
-                Sender(self._worker_id, self._ring, self._store, plan),
+                Sender(self._worker_id, self._ring, self._store, plan, routing.price_of),
                 fallback,
                 PacingService(self._lanes),
             ),

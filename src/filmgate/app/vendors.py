@@ -11,7 +11,7 @@ from filmgate.domain.routing import Capability
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.providers import PROVIDERS
 from filmgate.providers.catalogue import added_fields, added_models, read_catalogue
-from filmgate.providers.task_api import Account
+from filmgate.providers.task_api import Account, is_sealed
 from filmgate.settings import ProviderSettings, Settings
 
 # A vendor that the operator has put on a private address may keep its films there too.
@@ -24,6 +24,7 @@ class Vendors:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings
         self._stack = stack
+        self._accounts: dict[str, Account] = {}
 
     def capabilities(self) -> dict[tuple[str, str], Capability]:
         """Return what every known model can do, by provider and model."""
@@ -31,6 +32,11 @@ class Vendors:
         for given in self._settings.providers.values():
             known |= added_models(given.name, given.wire, given.models)
         return known
+
+    def is_sealed(self, name: str, reference: str, seal: str) -> bool:
+        """Tell whether a callback's address was made by this installation for that reference."""
+        account = self._accounts.get(name)
+        return account is not None and is_sealed(account, reference, seal)
 
     def connect(self) -> dict[str, Provider]:
         """Return the vendors that are set up, by name."""
@@ -52,6 +58,7 @@ class Vendors:
         )
         if not account.base_url:
             raise BadSettings(f"providers.{given.name}.base_url is missing. Write where the server is.")
+        self._accounts[given.name] = account
         provider: Any = getattr(module, path.partition(":")[2])(account, _guard(account.base_url))
         self._stack.push_async_callback(provider.close)
         return provider

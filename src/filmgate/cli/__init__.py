@@ -10,6 +10,7 @@ _COMMANDS = {
     "serve": ("filmgate.cli.serve", "serve", "Run the gateway: API, worker and, if needed, PostgreSQL."),
     "worker": ("filmgate.cli.serve", "worker", "Run a worker beside one or more gateways."),
     "demo": ("filmgate.cli.demo", "demo", "Start a gateway and watch sample films being made."),
+    "twin": ("filmgate.twin.command", "twin", "Run a sandbox that speaks the wires of many vendors."),
     "migrate": ("filmgate.cli.operate", "migrate_schema", "Bring the database's schema up to date."),
     "attempts": ("filmgate.cli.attempts", "attempts", "Settle sends whose outcome nobody knows."),
     "webhooks": ("filmgate.cli.operate", "webhooks", "Show the secret that receivers verify with."),

@@ -24,7 +24,7 @@ class BatchStatus(StrEnum):
 class Batch:
     """One batch and how many of its videos stand where.
 
-    ``price`` is what its videos cost at most, ``cost`` what they have cost; ``max_cost`` is the client's limit.
+    ``price`` is what its videos cost at most, ``cost`` what they have cost, ``max_cost`` the client's limit.
     """
 
     id: str

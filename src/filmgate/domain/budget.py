@@ -61,6 +61,13 @@ class Budget:
         return self.scope, self.span, self.period
 
 
+_WORDS = {
+    Span.TOTAL: ("", ""),
+    Span.DAY: (" for today (UTC)", " wait for tomorrow,"),
+    Span.MONTH: (" for this month (UTC)", " wait for next month,"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Overrun:
     """What did not fit: ``needed`` more than is left of a budget."""
@@ -72,12 +79,11 @@ class Overrun:
         """Say how much is used, how much is needed, and what can be done about it."""
         budget = self.budget
         whose = "batch" if budget.scope.startswith("batch_") else "key"
-        when = {Span.TOTAL: "", Span.DAY: " for today (UTC)", Span.MONTH: " for this month (UTC)"}[budget.span]
-        anew = {Span.TOTAL: "", Span.DAY: " or wait for tomorrow,", Span.MONTH: " or wait for next month,"}
+        when, anew = _WORDS[budget.span]
         return (
             f"The budget of this {whose}{when} is {budget.limit}, of which {budget.spent} is spent and "
-            f"{budget.held} held; {budget.left} is left, and this needs {self.needed}. Ask for less,"
-            f"{anew[budget.span]} or have the operator raise the budget."
+            f"{budget.held} held; {budget.left} is left, and this needs {self.needed}. Ask for less,{anew} "
+            "or have the operator raise the budget."
         )
 
 

@@ -27,6 +27,8 @@ _UNREACHABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.QueryCanceledError,
     asyncpg.DiskFullError,
+    # Two waited for each other, and this one had to give way: all of it was rolled back.
+    asyncpg.DeadlockDetectedError,
 )
 # Those of them that may hide a commit: whatever else the server says, it says after rolling back.
 _CUT_OFF = (

@@ -90,7 +90,7 @@ class AttemptRepository:
     async def _accept_late(self, attempt_id: str, provider_job_id: str, first_poll: timedelta) -> bool:
         """Bind an attempt that was held for not created, and take its video out of the line again."""
         async with self._database.transaction() as session:
-            await _lock_video(session, attempt_id)
+            await lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts a
@@ -124,7 +124,7 @@ class AttemptRepository:
         ``pause`` closes the lane for that long. False where the attempt has moved on meanwhile.
         """
         async with self._database.transaction() as session:
-            await _lock_video(session, attempt_id)
+            await lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts SET state = 'not_created', reason = $2, ended_at = now()
@@ -170,7 +170,7 @@ class AttemptRepository:
         ``cost`` is the provider's own figure; without one it is the price if it is ``charged``, else nothing.
         """
         async with self._database.transaction() as session:
-            await _lock_video(session, attempt_id)
+            await lock_video(session, attempt_id)
             tag = await session.execute(
                 """
                 UPDATE attempts
@@ -380,9 +380,9 @@ class AttemptRepository:
         return set(done)
 
     async def cancel(self, attempt_id: str, reason: str, *, charged: bool = False) -> None:
-        """Record that the provider has stopped because we asked it to, and whether it charges all the same."""
+        """Record that the provider has stopped because we asked it to; perhaps it charges all the same."""
         async with self._database.transaction() as session:
-            await _lock_video(session, attempt_id)
+            await lock_video(session, attempt_id)
             await session.execute(
                 """
                 UPDATE attempts
@@ -426,7 +426,7 @@ class AttemptRepository:
             await enqueue(session, Step.RECONCILE, [row["id"] for row in rows])
 
 
-async def _lock_video(session: Session, attempt_id: str) -> None:
+async def lock_video(session: Session, attempt_id: str) -> None:
     """Lock the video of an attempt: first the video, then the attempt, so that nobody waits in a circle."""
     await session.execute(
         """

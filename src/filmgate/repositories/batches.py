@@ -42,7 +42,8 @@ class BatchRepository:
         if batch.max_cost is not None:
             await session.execute(
                 """
-                INSERT INTO budgets (scope, span, limit_micros) VALUES ($1, 'total', $2) ON CONFLICT DO NOTHING
+                INSERT INTO budgets (scope, span, limit_micros) VALUES ($1, 'total', $2)
+                ON CONFLICT DO NOTHING
                 """,
                 batch.id,
                 batch.max_cost.micros,

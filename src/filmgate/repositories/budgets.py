@@ -168,8 +168,9 @@ class BudgetRepository:
             WHERE h.state = 'held' AND v.status IN ('completed', 'failed', 'cancelled')
               AND s.open IS NOT TRUE
             UNION ALL
-            SELECT format('budget of %s %s %s: %s held and %s spent, its holds say %s and %s', p.scope, p.span,
-                          p.period, p.held_micros, p.spent_micros, coalesce(c.held, 0), coalesce(c.spent, 0))
+            SELECT format('budget of %s %s %s: %s held and %s spent, its holds say %s and %s',
+                          coalesce(p.scope, c.scope), coalesce(p.span, c.span), coalesce(p.period, c.period),
+                          p.held_micros, p.spent_micros, coalesce(c.held, 0), coalesce(c.spent, 0))
             FROM budget_periods p FULL JOIN counted c
                 ON (c.scope, c.span, c.period) = (p.scope, p.span, p.period)
             WHERE p.held_micros IS DISTINCT FROM coalesce(c.held, 0)
@@ -190,8 +191,9 @@ async def _count_what_was(session: Session, budget: Budget, now: datetime) -> No
             FROM videos v
             WHERE v.id = h.video_id AND v.key_id = $1 AND v.created_at >= $4
               AND NOT h.periods @> $5::text::jsonb
-            RETURNING CASE h.state WHEN 'held' THEN greatest(0, h.micros - h.settled_micros) ELSE 0 END AS held,
-                      h.settled_micros AS spent
+            RETURNING h.settled_micros AS spent,
+                      CASE WHEN h.state = 'held' THEN greatest(0, h.micros - h.settled_micros) ELSE 0 END
+                      AS held
         )
         UPDATE budget_periods p
         SET held_micros = p.held_micros + l.held, spent_micros = p.spent_micros + l.spent

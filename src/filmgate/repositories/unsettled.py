@@ -9,6 +9,7 @@ import msgspec
 from filmgate.domain.money import Money
 from filmgate.domain.video import VideoError
 from filmgate.infrastructure.database import Database
+from filmgate.repositories.attempts import lock_video
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,6 +63,7 @@ class UnsettledRepository:
     async def abandon(self, attempt_id: str, error: VideoError, charged: Money) -> bool:
         """Give an attempt up and fail its video, writing down what it has cost; False where it moved on."""
         async with self._database.transaction() as session:
+            await lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts

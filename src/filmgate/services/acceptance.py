@@ -10,6 +10,7 @@ from filmgate.domain.asset import AssetStore
 from filmgate.domain.errors import FieldProblem, InvalidRequest
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
+from filmgate.domain.money import FREE, Money
 from filmgate.domain.video import Video, VideoStatus
 from filmgate.services.asked import AskedVideo
 from filmgate.services.forecast import Forecast
@@ -36,8 +37,13 @@ class Acceptance:
         """Return the video, or raise with everything that is wrong with it."""
         return await self._make(key, self._check(asked, None), datetime.now(UTC))
 
-    async def accept_all(self, key: Key, rows: Sequence[AskedVideo], batch_id: str) -> list[Video]:
-        """Return a video for each row, or raise with everything that is wrong with any of them."""
+    async def accept_all(
+        self, key: Key, rows: Sequence[AskedVideo], batch_id: str, max_cost: Money | None = None
+    ) -> list[Video]:
+        """Return a video for each row, or raise with everything that is wrong with any of them.
+
+        Together they must not cost more than ``max_cost``.
+        """
         checked: list[_Checked] = []
         problems: list[FieldProblem] = []
         for index, asked in enumerate(rows):
@@ -47,6 +53,7 @@ class Acceptance:
                 problems.extend(error.problems)
         if problems:
             raise InvalidRequest(problems, _summary(problems, len(rows)))
+        _check_total(checked, max_cost)
         now = datetime.now(UTC)
         return [await self._make(key, row, now, (batch_id, index)) for index, row in enumerate(checked)]
 
@@ -120,8 +127,18 @@ def _as_asked(asked: AskedVideo) -> dict[str, Any]:
         "audio": asked.audio,
         "negativePrompt": asked.negative_prompt,
         "strict": asked.strict or None,
+        "maxCost": None if asked.max_cost is None else str(asked.max_cost).removeprefix("$"),
     }
     return {name: value for name, value in wrote.items() if value is not None}
+
+
+def _check_total(checked: Sequence[_Checked], limit: Money | None) -> None:
+    total = sum((row.fitted.price for row in checked), FREE)
+    if limit is None or total <= limit:
+        return
+    message = f"These {len(checked):,} videos cost up to {total} together, and maxCost is {limit}."
+    mend = f"Raise maxCost to {total}, or ask for fewer, shorter or cheaper videos."
+    raise InvalidRequest([FieldProblem("maxCost", message, "too_dear", mend)])
 
 
 def _summary(problems: Sequence[FieldProblem], total: int) -> str:

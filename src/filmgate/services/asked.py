@@ -19,7 +19,7 @@ class AskedVideo:
     """One video as the client wrote it; None means the client left it to us.
 
     ``duration`` in seconds, ``resolution`` as ``1280x720`` or ``720p``, ``aspect_ratio`` as ``16:9``,
-    ``input_reference`` as a ``data:`` URL of an image.
+    ``input_reference`` as a ``data:`` URL of an image; ``max_cost`` is the most it may cost.
     """
 
     prompt: str

@@ -11,7 +11,7 @@ from filmgate.domain.errors import FieldProblem, InvalidRequest, NotFound
 from filmgate.domain.idempotency import First
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
-from filmgate.domain.money import FREE
+from filmgate.domain.money import FREE, Money
 from filmgate.domain.video import Video, VideoStatus
 from filmgate.domain.webhook import webhook_fault
 from filmgate.infrastructure.database import Session
@@ -35,6 +35,7 @@ class AskedBatch:
     name: str | None = None
     webhook_url: str | None = None
     priority: int = 0
+    max_cost: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class BatchService:
         rows = asked.rows
         if asked.priority:
             rows = [replace(row, priority=row.priority or asked.priority) for row in rows]
-        videos = await self._acceptance.accept_all(key, rows, batch_id)
+        videos = await self._acceptance.accept_all(key, rows, batch_id, asked.max_cost)
         batch = Batch(
             id=batch_id,
             project=key.project,
@@ -114,6 +115,7 @@ class BatchService:
             created_at=datetime.now(UTC),
             webhook_url=asked.webhook_url,
             price=sum((video.price for video in videos), FREE),
+            max_cost=asked.max_cost,
         )
         return AcceptedBatch(batch, [(video.id, video.status) for video in videos], videos)
 

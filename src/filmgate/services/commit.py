@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from filmgate.domain.errors import AcceptanceUnknown, CommitUnknown, DatabaseUnavailable
+
+T = TypeVar("T")
 
 BLIND = (
     "Look at the list of your videos before you send it again; with an Idempotency-Key header it could be "
@@ -15,31 +18,32 @@ _PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 2.0
 
 
-async def commit_surely(commit: Callable[[], Awaitable[None]]) -> None:
+async def commit_surely(commit: Callable[[], Awaitable[T]]) -> T:
     """Repeat a commit until the database has answered; the failure that says most is raised.
 
     Only for commits that bear being done twice: an answer that was lost may hide one that happened, and
     then CommitUnknown is raised, whatever the later tries met.
     """
     unknown: CommitUnknown | None = None
-    for number in range(1, _TRIES + 1):
+    for number in range(1, _TRIES):
         try:
             return await commit()
         except DatabaseUnavailable as error:
             unknown = unknown or (error if isinstance(error, CommitUnknown) else None)
-            if number == _TRIES:
-                raise unknown or error from None
         await asyncio.sleep(_PAUSE_SECONDS * number)
-    return None
+    try:
+        return await commit()
+    except DatabaseUnavailable as error:
+        raise unknown or error from None
 
 
-async def create_surely(commit: Callable[[], Awaitable[None]], advice: str, *, again: bool) -> None:
+async def create_surely(commit: Callable[[], Awaitable[T]], advice: str, *, again: bool) -> T:
     """Commit what was asked for; where that remains unknown, say so with advice, never "nothing was done".
 
     With ``again`` the request will be recognised if it is sent once more.
     """
     try:
-        await commit_surely(commit)
+        return await commit_surely(commit)
     except CommitUnknown as lost:
         message = f"The database went away before it said whether your request was accepted. {advice}"
         raise AcceptanceUnknown(message, again=again) from lost

@@ -20,6 +20,7 @@ from filmgate.domain.errors import (
     Unavailable,
 )
 from filmgate.domain.ids import new_id
+from filmgate.domain.money import Money
 from filmgate.domain.provider import Order, Provider
 from filmgate.domain.video import Video, VideoError, VideoStatus
 from filmgate.repositories.attempts import AttemptRepository, Intent
@@ -46,14 +47,23 @@ def order_for(video: Video) -> Order:
     return Order(reference=video.id, model=video.provider_model, request=video.request)
 
 
+def held_for(video: Video) -> Money:
+    """Return what is held for a video: what it costs at most, wherever it is made."""
+    return video.price
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: the worker's id, how to wake its loops, where image references lie, and when to look."""
+    """Who sends: the worker's id, how to wake its loops, where image references lie, and when to look.
+
+    ``price`` tells what a video costs where it is sent to.
+    """
 
     worker: str
     wake: Callable[[], None]
     store: AssetStore
     plan: PollPlan
+    price: Callable[[Video], Money] = held_for
 
     async def image(self, video: Video) -> bytes | None:
         """Return the bytes of a video's image reference, if it has one."""
@@ -172,4 +182,5 @@ class _Send:
             sent_by=self._sender.worker,
             lease=min(max(quiet, _SHORTEST_LEASE), SEND_LEASE),
             quiet=quiet,
+            price=self._sender.price(self._video),
         )

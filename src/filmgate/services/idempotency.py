@@ -102,13 +102,11 @@ class IdempotencyService:
             return await self._replay(known, fingerprint, creation)
         made = await creation.accept()
         own = KeyedCreate(key.project, route, name, fingerprint, creation.first(made))
-        holder = own
 
-        async def commit() -> None:
-            nonlocal holder
-            holder = await self._repository.keep(own, lambda session: creation.insert(made, session))
+        async def commit() -> KeyedCreate:
+            return await self._repository.keep(own, lambda session: creation.insert(made, session))
 
-        await create_surely(commit, _KEYED, again=True)
+        holder = await create_surely(commit, _KEYED, again=True)
         if holder.first.subject != own.first.subject:
             return await self._replay(holder, fingerprint, creation)
         creation.announce()

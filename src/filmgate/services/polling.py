@@ -13,6 +13,7 @@ from datetime import timedelta
 
 SHORTEST = timedelta(seconds=1)
 LONGEST = timedelta(seconds=30)
+LONGEST_FIRST = timedelta(minutes=2)
 # With fewer jobs than this in its history a kind is not planned for.
 ENOUGH = 8
 _FIRST_SHARE = 0.1
@@ -42,7 +43,7 @@ class PollPlan:
         past = self.durations.get(kind, ())
         if kind[0] in self.close or len(past) < ENOUGH:
             return SHORTEST
-        return _bounded(past[int(len(past) * _FIRST_SHARE)])
+        return _bounded(past[int(len(past) * _FIRST_SHARE)], LONGEST_FIRST)
 
     def following(self, kind: Kind, age: float, percent: int | None) -> timedelta:
         """Return the pause until the next poll of a job that has lasted ``age`` seconds."""
@@ -63,5 +64,5 @@ class PollPlan:
         return past[min(over + step, len(past)) - 1] - age
 
 
-def _bounded(seconds: float) -> timedelta:
-    return min(max(timedelta(seconds=seconds), SHORTEST), LONGEST)
+def _bounded(seconds: float, longest: timedelta = LONGEST) -> timedelta:
+    return min(max(timedelta(seconds=seconds), SHORTEST), longest)

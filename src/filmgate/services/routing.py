@@ -64,6 +64,14 @@ class RoutingService:
         left = [one for one in _within(fitted, video.price) if _name(one.target) not in tried]
         return left[0] if left else None
 
+    def price_of(self, video: Video) -> Money:
+        """Return what a video costs where it is to be made next; what is held for it if nobody can say."""
+        route = self._routes.get(video.model)
+        for target in () if route is None else route.targets:
+            if _name(target) == (video.provider, video.provider_model):
+                return target.capability.price.times(video.request.seconds)
+        return video.price
+
     def _find(self, model: str | None, row: int | None) -> Route:
         name = self._default_model if model is None else model
         route = self._routes.get(name)

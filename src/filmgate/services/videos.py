@@ -13,6 +13,7 @@ import structlog
 from filmgate.domain.asset import AssetStore
 from filmgate.domain.attempt import Attempt, AttemptState
 from filmgate.domain.errors import (
+    BudgetExceeded,
     NotFound,
     ResultGone,
     VideoAlreadyFinal,
@@ -73,20 +74,22 @@ class VideoService:
         self._providers = providers
         self._store = store
         self._wake = wake
-        self._insert: Grouper[Video, None] = Grouper(self._insert_group)
+        self._insert: Grouper[Video, BudgetExceeded | None] = Grouper(self._insert_group)
         self._read: Grouper[str, Video | None] = Grouper(videos.get_many)
 
     async def create(self, key: Key, asked: AskedVideo) -> Video:
         """Accept a video: when this returns, it is on disk and will be made."""
         video = await self._acceptance.accept_one(key, asked)
-        await self._insert(video)
+        refused = await self._insert(video)
+        if refused is not None:
+            raise refused
         self._wake()
         return video
 
-    async def _insert_group(self, videos: Sequence[Video]) -> Sequence[None]:
+    async def _insert_group(self, videos: Sequence[Video]) -> Sequence[BudgetExceeded | None]:
         # A commit whose answer was lost may have happened; inserting the same ids again settles it.
-        await create_surely(lambda: self._videos.insert(videos), BLIND, again=False)
-        return [None] * len(videos)
+        refused = await create_surely(lambda: self._videos.insert(videos), BLIND, again=False)
+        return [refused.get(video.id) for video in videos]
 
     def creation(self, key: Key, asked: AskedVideo) -> Creation[Video]:
         """Return the steps of ``create``, to be carried out once however often they are asked for."""
@@ -100,7 +103,9 @@ class VideoService:
         )
 
     async def _insert_in(self, video: Video, session: Session) -> None:
-        await self._videos.insert([video], session)
+        refused = await self._videos.insert([video], session)
+        if refused:
+            raise refused[video.id]
 
     async def _as_accepted(self, first: First) -> Video:
         video = await self._read(first.subject)
@@ -190,7 +195,8 @@ class VideoService:
             _log.warning("cancel_failed", attempt=attempt.id, reason=str(error) or type(error).__name__)
             return f"{attempt.provider} has not confirmed yet; it is asked again until it does."
         if outcome.stopped:
-            await self._attempts.cancel(attempt.id, "cancelled by the client")
+            charged = outcome.charged is True
+            await self._attempts.cancel(attempt.id, "cancelled by the client", charged=charged)
         stopped = "has stopped" if outcome.stopped else "cannot be stopped"
         charged = {
             True: "it still charges for it",

@@ -79,6 +79,7 @@ class Twin:
 async def running(plan: Plan) -> AsyncGenerator[Twin, None]:
     """Run a twin for as long as the context lasts."""
     world = World(plan.seed, plan.speed)
+    world.faults.vendors = frozenset(vendor.name for vendor in VENDORS)
     for rule in plan.rules:
         world.faults.add(rule)
     postman = Postman(world)

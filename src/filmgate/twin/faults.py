@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from filmgate.twin.chance import Chance
 from filmgate.twin.kinds import KINDS, OPERATIONS, Kind, Param, Params, Stage
@@ -113,6 +113,7 @@ class Faults:
     """Keep the rules and say what each request and job meets."""
 
     chance: Chance
+    vendors: frozenset[str] = frozenset()
     rules: dict[str, Rule] = field(default_factory=dict[str, Rule])
     _made: int = 0
     _magic: Counter[object] = field(default_factory=Counter[object])
@@ -120,6 +121,9 @@ class Faults:
     def add(self, stated: Mapping[str, Any]) -> Rule:
         """Understand a rule and follow it from now on."""
         rule = _understood(stated, f"fault_{self._made + 1}")
+        if self.vendors and rule.vendor is not None and rule.vendor not in self.vendors:
+            known = ", ".join(sorted(self.vendors))
+            raise FaultUnknown(f"there is no vendor {rule.vendor!r}; known are: {known}")
         self._made += 1
         self.rules[rule.id] = rule
         return rule
@@ -185,7 +189,10 @@ def _understood(stated: Mapping[str, Any], rule_id: str) -> Rule:
     operation = str(stated.get("operation", _HOME.get(kind.stage, "create")))
     if operation not in OPERATIONS:
         raise FaultUnknown(f"there is no operation {operation!r}; known are: {', '.join(OPERATIONS)}")
-    match: Mapping[str, Any] = stated.get("match") or {}
+    given_match: object = stated.get("match") or {}
+    if not isinstance(given_match, Mapping):
+        raise FaultUnknown(f"match must be a table, not {given_match!r}")
+    match = cast("Mapping[str, Any]", given_match)
     if strange := sorted(set(match) - _MATCH_WORDS):
         raise FaultUnknown(f"match takes prompt, model and nth, not {', '.join(strange)}")
     given = {name: value for name, value in stated.items() if name not in _RULE_WORDS}
@@ -193,13 +200,33 @@ def _understood(stated: Mapping[str, Any], rule_id: str) -> Rule:
         id=rule_id,
         fault=Fault(kind, _params(kind, given)),
         operation=operation,
-        vendor=stated.get("vendor"),
-        prompt=match.get("prompt"),
-        model=match.get("model"),
-        nth=match.get("nth"),
-        probability=float(stated.get("probability", 1.0)),
-        times=stated.get("times"),
+        vendor=_word(stated, "vendor"),
+        prompt=_word(match, "prompt"),
+        model=_word(match, "model"),
+        nth=_count(match, "nth"),
+        probability=_share(stated.get("probability", 1.0)),
+        times=_count(stated, "times"),
     )
+
+
+def _word(stated: Mapping[str, Any], name: str) -> str | None:
+    value = stated.get(name)
+    if value is not None and not isinstance(value, str):
+        raise FaultUnknown(f"{name} must be text, not {value!r}")
+    return value
+
+
+def _count(stated: Mapping[str, Any], name: str) -> int | None:
+    value = stated.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise FaultUnknown(f"{name} must be a whole number, not {value!r}")
+    return value
+
+
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise FaultUnknown(f"probability must be a number from 0 to 1, not {value!r}")
+    return float(value)
 
 
 def _params(kind: Kind, given: Mapping[str, Any]) -> dict[str, Param]:

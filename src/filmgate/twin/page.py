@@ -25,7 +25,8 @@ _STYLE: Final = """
 body { margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #8884; }
-td { overflow-wrap: anywhere; vertical-align: top; }
+td { vertical-align: top; }
+td:nth-child(n+4):nth-child(-n+7) { overflow-wrap: anywhere; }
 .twice { color: light-dark(#b00020, #ff8a80); font-weight: 600; }
 """
 
@@ -39,8 +40,8 @@ def bill(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> st
         for name, row in summary["vendors"].items()
     ]
     said = (
-        f"{summary['received']} paid requests received, {summary['created']} jobs made, "
-        f"{summary['film_seconds']:g} s of film, {_dollars(summary['billed_micro_usd'])} billed. "
+        f"Paid requests received: {summary['received']}. Jobs made: {summary['created']}, "
+        f"{summary['film_seconds']:g} s of film. Billed: {_dollars(summary['billed_micro_usd'])}. "
         f"{_repeats(len(summary['duplicates_by_reference']))} No money is real here."
     )
     return (
@@ -61,7 +62,8 @@ def _row(entry: Mapping[str, Any], twice: set[str]) -> str:
     repeated = entry["created"] and entry["reference"] in twice
     moment = datetime.fromtimestamp(entry["at"], UTC).strftime("%H:%M:%S")
     faults = ", ".join(filter(None, [entry["fault"], *entry["job_faults"]]))
-    cells = [entry["number"], moment, entry["vendor"], entry["model"], entry["prompt"], entry["reference"]]
+    reference = f"{entry['reference']} (more than once)" if repeated else entry["reference"]
+    cells = [entry["number"], moment, entry["vendor"], entry["model"], entry["prompt"], reference]
     cells += [entry["job"], entry["state"] or "not made", faults]
     cells += ["none" if entry["status"] is None else entry["status"], _dollars(entry["billed_micro_usd"])]
     return _cells(cells, mark=" class=twice" if repeated else "")
@@ -73,7 +75,11 @@ def _cells(values: Sequence[Any], mark: str = "") -> str:
 
 
 def _repeats(count: int) -> str:
-    return "Nothing was made twice." if not count else f"{count} references were made more than once."
+    return (
+        "Nothing was made twice."
+        if not count
+        else f"References for which more than one job was made: {count}."
+    )
 
 
 def _dollars(micro: int) -> str:

@@ -42,7 +42,8 @@ CREATE TABLE ledger (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     video_id text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('hold', 'settle', 'release')),
-    micros bigint NOT NULL CHECK (micros > 0),
+    -- Below zero only where what was settled turned out to be too much.
+    micros bigint NOT NULL CHECK (micros > 0 OR (kind = 'settle' AND micros < 0)),
     at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX ledger_of_video ON ledger (video_id);
@@ -94,7 +95,7 @@ BEGIN
         SELECT k.video_id, line.kind, line.micros
         FROM known k CROSS JOIN LATERAL (VALUES
             ('settle', k.cost - k.before), ('release', k.held - (k.cost - k.before))) AS line (kind, micros)
-        WHERE line.micros > 0
+        WHERE line.micros > 0 OR (line.kind = 'settle' AND line.micros < 0)
     )
     UPDATE videos v SET cost_micros = k.cost FROM known k WHERE v.id = k.video_id AND v.cost_micros <> k.cost;
 END $$;
