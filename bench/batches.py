@@ -37,7 +37,7 @@ def measure(cores: Cores, *, rounds: int, quick: bool) -> Result:
     ]
     text = (
         "From the first byte of the request to the last of the answer, in which every video has its id; all "
-        "rows are checked and committed together. The server is alone on one core.\n\n"
+        "rows are checked and committed together. The server is pinned to one core.\n\n"
         + table(["one call with", "runs", "ms", "from–to", "server CPU, ms", "PostgreSQL CPU, ms"], rows)
     )
     thousand = median([run[0] for run in runs[1000]])

@@ -90,7 +90,7 @@ def _result(windows: dict[str, dict[str, list[Window]]], cores: Cores, seconds: 
             ),
         ]
     where = (
-        "the server alone on one core, PostgreSQL and wrk on the other"
+        "the server pinned to one core, PostgreSQL and wrk to the other"
         if cores.apart
         else "everything on the one core there is, so only the CPU columns mean anything"
     )

@@ -181,6 +181,17 @@ async def test_what_a_dead_process_had_made_is_found(sdk: Sdk) -> None:
     assert (heard.replayed, await sdk.videos()) == (True, 1)
 
 
+async def test_what_another_retry_has_claimed_is_not_claimed_again(sdk: Sdk) -> None:
+    await sdk.send(0, leaves="start")
+    await sdk.send(1, leaves="middle")
+    another = await sdk.send(1)
+    later = await sdk.send(2)
+    # Only the try after the one that claimed it can come from the same client.
+    assert (another.replayed, later.replayed) == (False, True)
+    assert later.job != another.job
+    assert await sdk.videos() == 2
+
+
 @pytest.mark.parametrize("seconds", [0.3, 4])
 async def test_a_retry_waits_for_what_its_first_try_is_just_making(
     sdk: Sdk, dsn: str, seconds: float

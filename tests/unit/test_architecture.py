@@ -71,6 +71,7 @@ VIOLATIONS = {
     "the renderer imports the domain": Change(
         "renderer-alone", {"renderer/odd.py": "import filmgate.domain"}
     ),
+    "the twin imports a provider": Change("twin-alone", {"twin/odd.py": "import filmgate.providers.fal"}),
     "two services import each other": Change(
         "no-cycles",
         {

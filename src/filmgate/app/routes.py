@@ -20,8 +20,8 @@ def build_routes(
     """Return every name that can be asked for, with its targets, best first.
 
     These are the models that are set up, the routes of the settings, and Sora's names. Where no route was
-    set for them, Sora's names go to whatever is set up, and to the built-in renderer only outside
-    production: nobody shall take moving pictures for what a model makes.
+    set for them, Sora's names go to whatever is set up, the cheapest first, and to the built-in renderer only
+    outside production: nobody shall take moving pictures for what a model makes.
     """
     targets = {
         f"{provider}/{model}": Target(lane=provider, capability=capability)
@@ -41,9 +41,9 @@ def build_routes(
 
 
 def _for_sora(targets: Mapping[str, Target], *, production: bool) -> tuple[Target, ...]:
-    living = tuple(target for target in targets.values() if target.lane != _STAND_IN)
+    living = [target for target in targets.values() if target.lane != _STAND_IN]
     if living or production:
-        return living
+        return tuple(sorted(living, key=lambda target: target.capability.price))
     return tuple(target for target in targets.values() if target.lane == _STAND_IN)[:1]
 
 

@@ -135,7 +135,7 @@ class _Server(uvicorn.Server):
 
 
 def _spare_the_collector() -> None:
-    """Let the collector pass over what is there to stay: looking through it costs 6 % of every request."""
+    """Let the collector pass over what is there to stay: looking through it costs up to 6 % of a request."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

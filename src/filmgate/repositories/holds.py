@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 
 from filmgate.domain.budget import Budget, Overrun, Purse, Span
@@ -24,17 +25,26 @@ class _Claim:
         return sum((video.price for video in self.videos), FREE)
 
 
-async def hold(session: Session, videos: Sequence[Video]) -> Mapping[str, BudgetExceeded]:
-    """Hold the prices of priced videos; return those that a budget has no room for, with why.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What came of it: ``refused`` are those that a budget has no room for, ``known`` were held before."""
 
-    The caller stores the others in the same transaction. The budgets stay locked until its end, so that
-    nobody else can take what is left at the same moment. Harmless when repeated.
+    refused: Mapping[str, BudgetExceeded]
+    known: AbstractSet[str]
+
+
+async def hold(session: Session, videos: Sequence[Video]) -> Held:
+    """Hold the prices of priced videos, as far as the budgets have room for them.
+
+    The caller stores those that are neither refused nor known in the same transaction. The budgets stay
+    locked until its end, so that nobody else can take what is left at the same moment, and so that a video
+    must not be waited for. Harmless when repeated.
     """
     claims = _claims(videos)
     budgets = await _lock(session, claims)
     if not budgets:
         await _write(session, {}, videos)
-        return {}
+        return Held({}, frozenset())
     known = await _held_already(session, videos)
     purse = Purse(budgets)
     refused: dict[str, BudgetExceeded] = {}
@@ -51,7 +61,7 @@ async def hold(session: Session, videos: Sequence[Video]) -> Mapping[str, Budget
             shares |= dict.fromkeys((video.id for video in claim.videos), written)
     await _take(session, purse.taken)
     await _write(session, shares, [video for video in videos if video.id in shares])
-    return refused
+    return Held(refused, known)
 
 
 def _claims(videos: Sequence[Video]) -> Sequence[_Claim]:

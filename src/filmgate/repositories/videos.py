@@ -51,9 +51,10 @@ class VideoRepository:
         if session is None:
             async with self._database.transaction() as own:
                 return await self.insert(videos, own)
-        refused = await hold(session, priced)
-        await self._insert_rows(session, [video for video in videos if video.id not in refused])
-        return refused
+        held = await hold(session, priced)
+        left_out = held.refused.keys() | held.known
+        await self._insert_rows(session, [video for video in videos if video.id not in left_out])
+        return held.refused
 
     async def _insert_rows(self, runner: Database | Session, videos: Sequence[Video]) -> None:
         """Insert new videos in one statement; those already there by id are left alone.
