@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,6 +64,9 @@ class Idle:
 
     async def forget(self, job: ProviderJob) -> None:
         return None
+
+    async def clear(self, age: timedelta) -> None:
+        """Keep nothing, so there is nothing to clear."""
 
     async def run(self, render_id: str) -> None:
         raise AssertionError(render_id)

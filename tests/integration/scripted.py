@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from filmgate.domain.provider import (
@@ -112,6 +112,9 @@ class Scripted:
         if isinstance(self.stopping, Exception):
             raise self.stopping
         return self.stopping
+
+    async def clear(self, age: timedelta) -> None:
+        """Keep nothing, so there is nothing to clear."""
 
     async def forget(self, job: ProviderJob) -> None:
         self.forgotten.append(job.id)

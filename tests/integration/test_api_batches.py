@@ -28,7 +28,7 @@ async def test_a_batch_is_accepted_as_the_mission_says(api: httpx2.AsyncClient, 
     answer = await api.post(BATCH, json=MISSION, headers=key)
     made = answer.json()
     assert answer.status_code == 202
-    assert set(made) == {"batchId", "totalVideos", "status", "jobs", "createdAt"}
+    assert set(made) == {"batchId", "totalVideos", "status", "jobs", "createdAt", "estimatedCost"}
     assert (made["totalVideos"], made["status"]) == (2, "processing")
     assert [job["status"] for job in made["jobs"]] == ["pending", "pending"]
     assert answer.headers["location"] == f"{BATCHES}/{made['batchId']}"

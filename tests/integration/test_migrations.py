@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from filmgate.app import MIGRATIONS
@@ -12,7 +11,13 @@ from filmgate.domain.errors import FilmgateError, SchemaTooNew
 from filmgate.domain.ids import new_id
 from filmgate.infrastructure import migrations
 from filmgate.infrastructure.database import Database
-from filmgate.infrastructure.migrations import Migration, MigrationChanged, migrate, read_migrations
+from filmgate.infrastructure.migrations import (
+    Migration,
+    MigrationChanged,
+    MigrationFailed,
+    migrate,
+    read_migrations,
+)
 from tests.integration.conftest import Postgres
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +91,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_can_be_mended(empty: Da
 async def test_the_lock_is_free_again_after_a_failure(empty: Database) -> None:
     broken = Migration(1, "one", "no sql at all")
     for _ in range(2):
-        with pytest.raises(asyncpg.PostgresSyntaxError):
+        with pytest.raises(MigrationFailed, match=r"0001 \(one\) was not applied, nothing of it was kept"):
             await migrate(empty, [broken])
     assert await empty.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 

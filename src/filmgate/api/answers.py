@@ -87,6 +87,7 @@ def video_body(video: Video, links: Links) -> VideoBody:
         delivered=None if result is None else _delivered(result),
         adjustments=video.adjustments,
         attempts=video.attempts,
+        estimated_cost=price(video.price),
         cost=price(video.cost),
         error=None
         if error is None
@@ -130,6 +131,7 @@ def batch_accepted(batch: Batch, jobs: Iterable[tuple[str, VideoStatus]]) -> Bat
         _BATCH_WORDS[batch.status],
         tuple(BatchJob(job_id, STATUS_WORDS[status]) for job_id, status in jobs),
         batch.created_at,
+        price(batch.price),
     )
 
 

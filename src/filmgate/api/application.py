@@ -18,6 +18,7 @@ from filmgate.api.hooks import take_callback
 from filmgate.api.hot import HotLane
 from filmgate.api.middleware import HSTS, SECURITY_HEADERS, AccessLog, Envelope
 from filmgate.api.options import options_handlers
+from filmgate.api.usage import retrieve_usage
 from filmgate.api.videos import (
     cancel_video,
     create_video,
@@ -47,6 +48,7 @@ HANDLERS = (
     retrieve_batch,
     cancel_batch,
     list_models,
+    retrieve_usage,
     retrieve_health,
     retrieve_readiness,
     take_callback,

@@ -7,7 +7,7 @@ from litestar import Request, Response, delete, get, post
 from filmgate.api.answers import batch_accepted, batch_body, batch_page, encode
 from filmgate.api.auth import authenticate
 from filmgate.api.bodies import json_body, json_response
-from filmgate.api.decoding import decode_envelope, decode_query, decode_rows
+from filmgate.api.decoding import decode_envelope, decode_query, decode_rows, read_max_cost
 from filmgate.api.face import BATCHES_PATH, VIDEOS_PATH, Services, face_of
 from filmgate.api.inputs import BatchEnvelope, BatchQuery
 from filmgate.api.repeats import mark_of, replay_headers
@@ -72,7 +72,8 @@ async def _accept(
     # A row that cannot be read stands in as an empty one: that is refused too, so nothing is
     # accepted, and the service still says what is wrong with the other rows.
     whole = [_UNREADABLE if row is None else row for row in rows]
-    asked = AskedBatch(whole, envelope.name, envelope.webhook_url, envelope.priority or 0)
+    limit = read_max_cost(envelope.max_cost)
+    asked = AskedBatch(whole, envelope.name, envelope.webhook_url, envelope.priority or 0, limit)
     try:
         if mark is None or problems:
             return Created(await services.batches.accept(key, asked))

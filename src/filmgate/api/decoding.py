@@ -8,16 +8,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from filmgate.api.errors import MalformedBody
-from filmgate.api.inputs import BatchEnvelope, VideoCreate
+from filmgate.api.inputs import BatchEnvelope, MaxCost, VideoCreate
 from filmgate.api.wording import allowed, did_you_mean, found, is_written_out, mend, reason
 from filmgate.domain.batch import MAX_BATCH_ROWS
+from filmgate.domain.budget import read_amount
 from filmgate.domain.errors import FieldProblem, InvalidRequest
+from filmgate.domain.money import Money
 from filmgate.services.asked import AskedVideo
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -100,9 +103,21 @@ def _asked_from(video: VideoCreate) -> AskedVideo:
         input_reference=video.input_reference,
         strict=video.strict or False,
         priority=video.priority or 0,
+        max_cost=read_max_cost(video.max_cost),
         webhook_url=video.webhook_url,
         metadata=video.metadata or {},
     )
+
+
+def read_max_cost(dollars: Decimal | None) -> Money | None:
+    """Return the limit that a client has set, None where it has set none."""
+    if dollars is None:
+        return None
+    try:
+        return read_amount(str(dollars))
+    except ValueError as error:
+        message = f"maxCost: {error}."
+        raise InvalidRequest([FieldProblem("maxCost", message, "out_of_range", mend(MaxCost))]) from None
 
 
 def _read(body: bytes, decoder: msgspec.json.Decoder[S], kind: type[S]) -> S:

@@ -13,11 +13,12 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from filmgate.api import kinds
+from filmgate.api.answers import price
 from filmgate.api.kinds import Kind
-from filmgate.api.schemas import ErrorObject, FieldTrouble, Problem
+from filmgate.api.schemas import BudgetTrouble, ErrorObject, FieldTrouble, Problem
 from filmgate.api.trace import trace_of
 from filmgate.domain.asset import AssetMissing
 from filmgate.domain.errors import (
@@ -202,6 +203,7 @@ def _body(kind: Kind, detail: str, request_id: str, error: Exception) -> bytes:
                 code=problems[0].code if len(problems) == 1 and kind is kinds.INVALID else kind.code,
             ),
             problems=tuple(_trouble(problem) for problem in problems) if problems else UNSET,
+            budget=_budget(error) if isinstance(error, BudgetExceeded) else UNSET,
         )
     )
 
@@ -215,6 +217,14 @@ def _trouble(problem: FieldProblem) -> FieldTrouble:
         suggestion=UNSET if problem.suggestion is None else problem.suggestion,
         allowed=UNSET if problem.allowed is None else problem.allowed,
     )
+
+
+def _budget(error: BudgetExceeded) -> BudgetTrouble | UnsetType:
+    if error.overrun is None:
+        return UNSET
+    budget = error.overrun.budget
+    figures = (price(money) for money in (budget.limit, budget.used, error.overrun.needed, budget.left))
+    return BudgetTrouble(budget.scope, budget.span.value, *figures)
 
 
 def example_of(kind: Kind) -> dict[str, Any]:

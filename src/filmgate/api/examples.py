@@ -33,6 +33,7 @@ VIDEO_CREATE_FULL: Final = VIDEO_CREATE | {
     "metadata": {"shot": "12b"},
     "priority": 10,
     "strict": False,
+    "maxCost": "0.50",
 }
 VIDEO_ACCEPTED: Final[dict[str, Any]] = {
     "jobId": JOB,
@@ -56,6 +57,7 @@ BATCH_ACCEPTED: Final[dict[str, Any]] = {
     "status": "processing",
     "jobs": [{"jobId": JOB, "status": "pending"}, {"jobId": OTHER_JOB, "status": "pending"}],
     "createdAt": _MADE,
+    "estimatedCost": _FREE,
 }
 VIDEO_COMPLETED: Final[dict[str, Any]] = {
     "jobId": JOB,
@@ -88,6 +90,7 @@ VIDEO_COMPLETED: Final[dict[str, Any]] = {
     },
     "adjustments": [],
     "attempts": 1,
+    "estimatedCost": _FREE,
     "cost": _FREE,
     "error": None,
     "metadata": {"shot": "12b"},
@@ -166,6 +169,22 @@ MODEL_LIST: Final[dict[str, Any]] = {
             ],
         }
     ]
+}
+_USED: Final[dict[str, Any]] = {
+    "videos": 12,
+    "completed": 9,
+    "failed": 1,
+    "held": {"amount": "1.28", "currency": "USD"},
+    "charged": {"amount": "5.76", "currency": "USD"},
+    "released": {"amount": "0.64", "currency": "USD"},
+    "unknown": {"amount": "0.64", "currency": "USD"},
+}
+USAGE: Final[dict[str, Any]] = {
+    "by": "model",
+    "since": "2025-10-01T00:00:00Z",
+    "until": "2025-11-01T00:00:00Z",
+    "groups": [_USED | {"group": "sora-2"}],
+    "total": _USED,
 }
 ALIVE: Final[dict[str, Any]] = {"status": "ok", "timestamp": _MADE, "version": "1.0.0"}
 READY: Final[dict[str, Any]] = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from filmgate.services.keys import KeyService
     from filmgate.services.links import LinkService
     from filmgate.services.notices import NoticeService
+    from filmgate.services.usage import UsageService
     from filmgate.services.videos import VideoService
 
 VIDEOS_PATH: Final = "/api/v1/videos"
@@ -40,6 +41,7 @@ class Services:
     notices: NoticeService
     links: LinkService
     idempotency: IdempotencyService
+    usage: UsageService
 
 
 @dataclass(frozen=True, slots=True)

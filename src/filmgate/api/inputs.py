@@ -1,12 +1,13 @@
 """Write down the shapes of what clients send: bodies and queries."""
 
 from datetime import datetime
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from filmgate.api.schemas import StatusWord, VariantWord
+from filmgate.api.schemas import GroupWord, StatusWord, VariantWord
 from filmgate.domain.batch import MAX_BATCH_ROWS
 
 # What every JSON reader can hold without rounding.
@@ -30,6 +31,15 @@ WebhookUrl = Annotated[
         max_length=2048,
         description="Where to send the outcome, signed as Standard Webhooks describe.",
         examples=["https://example.com/webhook"],
+    ),
+]
+MaxCost = Annotated[
+    Decimal,
+    Meta(
+        description="The most it may cost, in US dollars; nothing is accepted that may cost more. Text such "
+        'as `"0.50"`, so that no digit is lost; a number is taken too.',
+        examples=["0.50"],
+        extra_json_schema={"pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?$"},
     ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many to return, 1 to 100.")]
@@ -90,6 +100,7 @@ class VideoCreate(Struct, rename="camel", forbid_unknown_fields=True, kw_only=Tr
     strict: (
         Annotated[bool, Meta(description="Refuse rather than adjust what the model cannot do.")] | None
     ) = None
+    max_cost: MaxCost | None = None
 
 
 class BatchCreate(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -102,6 +113,7 @@ class BatchCreate(Struct, rename="camel", forbid_unknown_fields=True, kw_only=Tr
     webhook_url: WebhookUrl | None = None
     name: Annotated[str, Meta(max_length=200, description="A name to find it by.")] | None = None
     priority: Priority | None = None
+    max_cost: MaxCost | None = None
 
 
 class BatchEnvelope(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -111,6 +123,7 @@ class BatchEnvelope(Struct, rename="camel", forbid_unknown_fields=True, kw_only=
     webhook_url: WebhookUrl | None = None
     name: Annotated[str, Meta(max_length=200)] | None = None
     priority: Priority | None = None
+    max_cost: MaxCost | None = None
 
 
 class VideoQuery(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -138,6 +151,20 @@ class BatchQuery(Struct, rename="camel", forbid_unknown_fields=True, kw_only=Tru
 
     limit: Limit = 20
     cursor: Cursor | None = None
+
+
+class UsageQuery(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Which videos to count, and how to group them."""
+
+    by: Annotated[GroupWord, Meta(description="What to group by.")] = "key"
+    since: (
+        Annotated[Moment, Meta(description=f"From here; 30 days before `until` if left out{_ZONE}.")] | None
+    ) = None
+    until: Annotated[Moment, Meta(description=f"Up to here; now if left out{_ZONE}.")] | None = None
+    format: (
+        Annotated[Literal["json", "csv"], Meta(description="How to answer; the Accept header decides else.")]
+        | None
+    ) = None
 
 
 class ContentQuery(Struct, rename="camel", kw_only=True):

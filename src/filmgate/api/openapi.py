@@ -149,7 +149,7 @@ def _answer(answer: Answer) -> Document:
     if answer.struct is not None:
         response["content"] = _json_content(answer.struct, answer.examples)
     if answer.files:
-        response["content"] = {kind: {} for kind in answer.files}
+        response.setdefault("content", {}).update({kind: {} for kind in answer.files})
     return response
 
 

@@ -72,6 +72,7 @@ TAGS: Final = {
     "Videos": "Ask for a video, see how it stands, fetch it.",
     "Batches": "Ask for many videos at once, and follow them together.",
     "Models": "See what can be asked for.",
+    "Usage": "See what it has cost.",
     "Callbacks": "Where providers tell this server that something has happened. Not for clients.",
     "Health": "See whether this server is alive and ready. No key needed.",
 }
@@ -266,6 +267,22 @@ OPERATIONS: Final = (
         answers={204: Answer("Taken.")},
         errors=(401, 404, 503),
         keyless=True,
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/usage",
+        name="getUsage",
+        tag="Usage",
+        summary="Get usage",
+        description=(
+            "What the videos that were asked for in a span of time have come to: by key, batch, model, "
+            "provider or day (UTC). As CSV with `format=csv` or `Accept: text/csv`."
+        ),
+        query=inputs.UsageQuery,
+        answers={
+            200: Answer("The sums.", schemas.UsageBody, {"by model": examples.USAGE}, files=("text/csv",))
+        },
+        errors=(422,),
     ),
     Operation(
         method="get",

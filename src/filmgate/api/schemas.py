@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 StatusWord = Literal["pending", "processing", "completed", "failed", "cancelled"]
 BatchStatusWord = Literal["processing", "completed", "failed", "cancelled"]
 VariantWord = Literal["video", "thumbnail", "spritesheet"]
+GroupWord = Literal["key", "batch", "model", "provider", "day"]
+SpanWord = Literal["total", "day", "month"]
 Seconds = int | float
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -92,7 +94,8 @@ class VideoBody(Struct, rename="camel"):
     delivered: Delivered | None
     adjustments: Annotated[tuple[str, ...], Meta(description="What was changed to fit the model.")]
     attempts: int
-    cost: Price
+    estimated_cost: Annotated[Price, Meta(description="What it costs at most, and what is held for it.")]
+    cost: Annotated[Price, Meta(description="What it has cost, once it has ended.")]
     error: Failure | None
     metadata: dict[str, str]
 
@@ -141,6 +144,7 @@ class BatchAccepted(Struct, rename="camel"):
     status: BatchStatusWord
     jobs: tuple[BatchJob, ...]
     created_at: Moment
+    estimated_cost: Annotated[Price, Meta(description="What all of it costs at most.")]
 
 
 class BatchBody(Struct, rename="camel"):
@@ -154,8 +158,8 @@ class BatchBody(Struct, rename="camel"):
     counts: Annotated[dict[StatusWord, int], Meta(description="Videos by status.")]
     created_at: Moment
     completed_at: Moment | None
-    estimated_cost: Price
-    cost: Price
+    estimated_cost: Annotated[Price, Meta(description="What all of it costs at most.")]
+    cost: Annotated[Price, Meta(description="What those that have ended have cost.")]
 
 
 class BatchPage(Struct, rename="camel"):
@@ -198,6 +202,34 @@ class ModelList(Struct, rename="camel"):
     """Every name that can be asked for here."""
 
     models: tuple[ModelBody, ...]
+
+
+class UsageSums(Struct, rename="camel"):
+    """Counts of videos and sums of money."""
+
+    videos: int
+    completed: int
+    failed: int
+    held: Annotated[Price, Meta(description="Held for what has not been settled yet.")]
+    charged: Annotated[Price, Meta(description="Settled: what it has cost.")]
+    released: Annotated[Price, Meta(description="Held once, and not charged.")]
+    unknown: Annotated[Price, Meta(description="The part of `held` of which nobody knows what came of it.")]
+
+
+class UsageGroup(UsageSums, rename="camel"):
+    """What one key, batch, model, provider or day has come to."""
+
+    group: Annotated[str, Meta(description="Its id or name; empty for videos of no batch.")]
+
+
+class UsageBody(Struct, rename="camel"):
+    """What the videos that were asked for in a span of time have come to."""
+
+    by: GroupWord
+    since: Moment
+    until: Moment
+    groups: tuple[UsageGroup, ...]
+    total: UsageSums
 
 
 class Alive(Struct, rename="camel"):
@@ -245,6 +277,17 @@ class ErrorObject(Struct, rename="camel"):
     code: str
 
 
+class BudgetTrouble(Struct, rename="camel"):
+    """The budget that had no room for what was asked."""
+
+    scope: Annotated[str, Meta(description="The id of the key or the batch it belongs to.")]
+    span: SpanWord
+    limit: Price
+    used: Annotated[Price, Meta(description="Spent or held.")]
+    needed: Price
+    left: Price
+
+
 class Problem(Struct, rename="camel", omit_defaults=True):
     """The one body of every error: RFC 9457 and OpenAI's `error` in one."""
 
@@ -255,3 +298,4 @@ class Problem(Struct, rename="camel", omit_defaults=True):
     instance: Annotated[str, Meta(description="The request id, also in `x-request-id`.")]
     error: ErrorObject
     problems: tuple[FieldTrouble, ...] | UnsetType = UNSET
+    budget: BudgetTrouble | UnsetType = UNSET

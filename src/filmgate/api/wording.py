@@ -30,6 +30,8 @@ _SYNONYMS: Final = {
     "after": "cursor",
     "pagesize": "limit",
     "search": "q",
+    "budget": "maxCost",
+    "maxprice": "maxCost",
 }
 _FOUND: Final = {"{": "an object", "[": "a list", '"': "text", "t": "true", "f": "false", "n": "null"}
 
@@ -111,6 +113,8 @@ def _expected(info: inspect.Type) -> str:  # noqa: PLR0911 - one line per kind r
             return "a whole number" + _between(info.ge, info.le)
         case inspect.FloatType():
             return "a number" + _between(info.ge, info.le)
+        case inspect.DecimalType():
+            return "an amount of US dollars"
         case inspect.BoolType():
             return "true or false"
         case inspect.DateTimeType():

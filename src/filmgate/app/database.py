@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filmgate.domain.ids import new_id
@@ -15,9 +16,11 @@ from filmgate.infrastructure.database import Database
 from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
 from filmgate.infrastructure.migrations import migrate, read_migrations
 from filmgate.repositories.attempts import AttemptRepository
+from filmgate.repositories.budgets import BudgetRepository
 from filmgate.repositories.installation import Installation, InstallationRepository
 from filmgate.repositories.keys import KeyRepository
 from filmgate.repositories.unsettled import UnsettledRepository
+from filmgate.services.budgets import BudgetService
 from filmgate.services.keys import KeyService
 from filmgate.services.operating import OperatingService
 from filmgate.settings import Settings
@@ -49,6 +52,21 @@ async def open_keys(settings: Settings) -> AsyncGenerator[KeyService, None]:
     """Open the database for nothing but its keys."""
     async with open_database(settings) as (database, _):
         yield KeyService(KeyRepository(database), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Who may spend, and how much."""
+
+    keys: KeyService
+    budgets: BudgetService
+
+
+@asynccontextmanager
+async def open_money(settings: Settings) -> AsyncGenerator[Books, None]:
+    """Open the database for its keys and what they may spend."""
+    async with open_database(settings) as (database, _):
+        yield Books(KeyService(KeyRepository(database), None), BudgetService(BudgetRepository(database)))
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from filmgate.infrastructure.storage import LocalStore
 from filmgate.providers.embedded import Embedded
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.batches import BatchRepository
+from filmgate.repositories.budgets import BudgetRepository
 from filmgate.repositories.idempotency import IdempotencyRepository
 from filmgate.repositories.installation import Installation, InstallationRepository
 from filmgate.repositories.keys import KeyRepository
@@ -57,6 +58,7 @@ from filmgate.services.polling import PollPlan
 from filmgate.services.reconciliation import ReconciliationService
 from filmgate.services.routing import RoutingService
 from filmgate.services.upkeep import UpkeepService
+from filmgate.services.usage import UsageService
 from filmgate.services.videos import VideoService
 from filmgate.services.watching import WatchingService
 from filmgate.services.webhooks import WebhookService
@@ -155,6 +157,7 @@ class Parts:
             links=LinkService(installation.link_secret),
             notices=NoticeService(table, self._attempts, self._vendors.is_sealed, self._wake),
             idempotency=IdempotencyService(self._idempotency),
+            usage=UsageService(BudgetRepository(self._database)),
         )
 
     def _start_worker(
@@ -241,8 +244,12 @@ class Parts:
     def _loop(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
             while True:
-                with suppress(DatabaseUnavailable):
+                try:
                     await work()
+                except DatabaseUnavailable as error:
+                    _log.warning("database_away", reason=str(error))
+                except Exception:  # noqa: BLE001 - one bad round must not end the loop
+                    _log.exception("round_failed")
                 await asyncio.sleep(seconds)
 
         self._task(run())

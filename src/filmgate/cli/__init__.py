@@ -14,7 +14,8 @@ _COMMANDS = {
     "migrate": ("filmgate.cli.operate", "migrate_schema", "Bring the database's schema up to date."),
     "attempts": ("filmgate.cli.attempts", "attempts", "Settle sends whose outcome nobody knows."),
     "webhooks": ("filmgate.cli.operate", "webhooks", "Show the secret that receivers verify with."),
-    "keys": ("filmgate.cli.operate", "keys", "Create, list and revoke keys."),
+    "keys": ("filmgate.cli.operate", "keys", "Create, list and revoke keys, and say what they may spend."),
+    "ledger": ("filmgate.cli.ledger", "ledger", "Check that the money adds up."),
 }
 
 

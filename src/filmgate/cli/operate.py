@@ -1,21 +1,47 @@
 """Operate an installation: its schema and its keys, directly on its database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from filmgate.app import open_database, open_keys, set_up_logging, webhook_secret
+from filmgate.app import Books, open_database, open_keys, open_money, set_up_logging, webhook_secret
 from filmgate.cli.running import load_settings
-from filmgate.domain.errors import FilmgateError
+from filmgate.domain.budget import Budget, Span, read_limit
+from filmgate.domain.errors import FilmgateError, NotFound
+from filmgate.domain.key import Key
+from filmgate.domain.money import Money
 from filmgate.services.keys import KeyService
 
 T = TypeVar("T")
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Folder of the installation. [env: FILMGATE_DATA]"
+)
+
+
+class _Limit(click.ParamType[tuple[Span, Money]]):
+    """An amount of dollars, perhaps by day or by month."""
+
+    name = "DOLLARS[/day|/month]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Span, Money]:
+        """Read ``40``, ``25/day`` or ``300/month``."""
+        try:
+            return read_limit(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+_budget_option = click.option(
+    "--budget",
+    type=_Limit(),
+    multiple=True,
+    help="What it may spend: 40 in all, 25/day or 300/month. May be given for each.",
 )
 
 
@@ -33,16 +59,26 @@ def migrate_schema(data: Path | None) -> None:
 
 @click.group()
 def keys() -> None:
-    """Create, list and revoke keys."""
+    """Create, list and revoke keys, and say what they may spend."""
 
 
 @keys.command("create")
 @click.argument("name")
 @click.option("--project", help="Keys of one project see each other's videos. [default: one of its own]")
+@_budget_option
 @data_option
-def create_key(name: str, project: str | None, data: Path | None) -> None:
+def create_key(
+    name: str, project: str | None, budget: tuple[tuple[Span, Money], ...], data: Path | None
+) -> None:
     """Create a key called NAME and print its secret, which is shown this once."""
-    key, secret = _with_keys(data, lambda service: service.create(name, project))
+
+    async def work(money: Books) -> tuple[Key, str]:
+        made = await money.keys.create(name, project)
+        # The secret is not known to anybody yet, so nothing is spent before the budget is set.
+        await money.budgets.grant(made[0].id, dict(budget))
+        return made
+
+    key, secret = _with_books(data, work)
     click.echo(secret)
     click.echo(f"{key.id} · {key.name} · project {key.project}. The secret is shown this once.", err=True)
 
@@ -51,8 +87,13 @@ def create_key(name: str, project: str | None, data: Path | None) -> None:
 @data_option
 def list_keys(data: Path | None) -> None:
     """List all keys, oldest first."""
-    found = _with_keys(data, lambda service: service.list())
-    rows = [("ID", "NAME", "PROJECT", "ENDS IN", "CREATED", "LAST USED", "STATE")]
+
+    async def work(money: Books) -> tuple[Sequence[Key], Mapping[str, Sequence[Budget]]]:
+        listed = await money.keys.list()
+        return listed, await money.budgets.of([key.id for key in listed])
+
+    found, budgets = _with_books(data, work)
+    rows = [("ID", "NAME", "PROJECT", "ENDS IN", "CREATED", "LAST USED", "STATE", "BUDGET")]
     rows += [
         (
             key.id,
@@ -62,6 +103,7 @@ def list_keys(data: Path | None) -> None:
             _when(key.created_at),
             _when(key.last_used_at),
             "revoked" if key.revoked_at else "open",
+            ", ".join(_standing(budget) for budget in budgets.get(key.id, ())) or "none",
         )
         for key in found
     ]
@@ -77,6 +119,29 @@ def revoke_key(key_id: str, data: Path | None) -> None:
     """Revoke the key KEY_ID; every process refuses it within five seconds."""
     _with_keys(data, lambda service: service.revoke(key_id))
     click.echo(f"{key_id} is revoked.")
+
+
+@keys.command("budget")
+@click.argument("key_id")
+@_budget_option
+@click.option(
+    "--no-budget", type=click.Choice([span.value for span in Span]), multiple=True, help="Lift this one."
+)
+@data_option
+def set_budget(
+    key_id: str, budget: tuple[tuple[Span, Money], ...], no_budget: tuple[str, ...], data: Path | None
+) -> None:
+    """Say what the key KEY_ID may spend, and show it; what it has used before counts."""
+
+    async def work(money: Books) -> Sequence[Budget]:
+        if key_id not in {key.id for key in await money.keys.list()}:
+            raise NotFound("key", key_id)
+        await money.budgets.lift(key_id, map(Span, no_budget))
+        await money.budgets.grant(key_id, dict(budget))
+        return (await money.budgets.of([key_id])).get(key_id, ())
+
+    standing = _with_books(data, work)
+    click.echo("\n".join(map(_standing, standing)) or f"{key_id} may spend without a limit.")
 
 
 @click.group()
@@ -99,6 +164,14 @@ def _with_keys(data: Path | None, verb: Callable[[KeyService], Awaitable[T]]) ->
     return run_quietly(work())
 
 
+def _with_books(data: Path | None, verb: Callable[[Books], Awaitable[T]]) -> T:
+    async def work() -> T:
+        async with open_money(load_settings(data=data)) as money:
+            return await verb(money)
+
+    return run_quietly(work())
+
+
 def run_quietly(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end with warnings only, and turn what goes wrong into one line."""
     set_up_logging("warning", pretty=True)
@@ -110,3 +183,8 @@ def run_quietly(work: Coroutine[Any, Any, T]) -> T:
 
 def _when(moment: datetime | None) -> str:
     return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M")
+
+
+def _standing(budget: Budget) -> str:
+    per = "" if budget.span is Span.TOTAL else f"/{budget.span.value}"
+    return f"{budget.limit}{per}: {budget.used} used, {budget.left} left"

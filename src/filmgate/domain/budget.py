@@ -157,8 +157,7 @@ def read_limit(text: str) -> tuple[Span, Money]:
     """Return the span and the limit that ``40``, ``25/day`` or ``300/month`` stand for."""
     dollars, slash, span = text.partition("/")
     try:
-        return Span(span.strip()) if slash else Span.TOTAL, read_amount(dollars)
-    except ValueError as error:
-        if slash and span.strip() not in Span:
-            raise ValueError(f"{span.strip()[:40]!r} is no span: write 40, 25/day or 300/month") from error
-        raise
+        over = Span(span.strip()) if slash else Span.TOTAL
+    except ValueError:
+        raise ValueError(f"{span.strip()[:40]!r} is no span: write 40, 25/day or 300/month") from None
+    return over, read_amount(dollars)

@@ -63,7 +63,8 @@ def _our_words() -> Generator[None, None, None]:
             f"The database cannot be used now: {str(error) or type(error).__name__}"
         ) from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        raise RowRejected(str(error)) from error
+        # Its message alone may quote what was refused, a prompt for instance.
+        raise RowRejected(f"{type(error).__name__} {error.constraint_name or ''}".strip()) from None
 
 
 @contextmanager

@@ -25,6 +25,10 @@ class MigrationChanged(FilmgateError):
     """A migration that was already applied reads differently now."""
 
 
+class MigrationFailed(FilmgateError):
+    """PostgreSQL refused a migration; nothing of it was kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema."""
@@ -108,6 +112,17 @@ def _refuse_unknown(applied: dict[int, str], migrations: Sequence[Migration]) ->
 
 
 async def _apply(session: Session, migration: Migration) -> None:
+    try:
+        await _apply_whole(session, migration)
+    except asyncpg.PostgresError as error:
+        raise MigrationFailed(
+            f"Migration {migration.version:04} ({migration.name}) was not applied, nothing of it was kept: "
+            f"{error}. Mend what it names and start again."
+        ) from error
+    _log.info("migration_applied", version=migration.version, name=migration.name)
+
+
+async def _apply_whole(session: Session, migration: Migration) -> None:
     async with session.connection.transaction():
         await session.execute("SET LOCAL lock_timeout = '10s'")
         await session.script(migration.sql)
@@ -117,7 +132,6 @@ async def _apply(session: Session, migration: Migration) -> None:
             migration.name,
             migration.checksum,
         )
-    _log.info("migration_applied", version=migration.version, name=migration.name)
 
 
 async def _install_queue(session: Session) -> None:

@@ -19,7 +19,7 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 
-from filmgate.domain.errors import DatabaseUnavailable
+from filmgate.domain.errors import DatabaseUnavailable, FilmgateError
 from filmgate.infrastructure.database import Database, Record, Session, changed
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +27,8 @@ _log = structlog.get_logger(__name__)
 # A dead worker's steps are taken over after about heartbeat + dequeue timeout.
 _HEARTBEAT = timedelta(seconds=10)
 _DEQUEUE = timedelta(seconds=5)
-_MAX_TRIES = 8
+# With the pauses between them, about an hour and a half: a full disk is given time.
+_MAX_TRIES = 24
 _MAX_DELAY = timedelta(minutes=5)
 _RESTART_SECONDS = 1.0
 
@@ -191,7 +192,7 @@ class QueueWorker:
                     raise
                 raise RetryRequested(timedelta(0), "handed back at shutdown") from None
             except Exception as error:
-                _log.exception("step_failed", step=step.value, subject=name, tries=job.attempts + 1)
+                _report(step, name, job.attempts + 1, error)
                 if job.attempts + 1 < _MAX_TRIES:
                     delay = min(timedelta(seconds=2**job.attempts), _MAX_DELAY)
                     raise RetryRequested(delay, str(error)) from error
@@ -211,6 +212,14 @@ class QueueWorker:
                     raise
                 _log.warning("step_waits", step=step.value, subject=name, reason=str(error))
                 await asyncio.sleep(_RESTART_SECONDS)
+
+
+def _report(step: Step, name: str, tries: int, error: Exception) -> None:
+    """Log a failure: a sentence where we raised it on purpose, the whole trace where nobody foresaw it."""
+    if isinstance(error, FilmgateError):
+        _log.warning("step_postponed", step=step.value, subject=name, tries=tries, reason=str(error))
+    else:
+        _log.error("step_failed", step=step.value, subject=name, tries=tries, exc_info=error)
 
 
 async def release_held(database: Database) -> None:

@@ -59,7 +59,10 @@ def set_up_logging(level: str, *, pretty: bool) -> None:
     machinery costs as much as the request; the libraries' loggers go through that.
     """
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # The plain formatter shows no local variables: they may hold prompts and keys.
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if pretty
         else structlog.processors.JSONRenderer(serializer=_serialise)
     )

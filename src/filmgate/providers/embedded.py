@@ -7,7 +7,7 @@ again exactly, and the same order never becomes two jobs.
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -84,6 +84,10 @@ class Renders(Protocol):
         """Return the jobs that are there."""
         ...
 
+    async def ended_before(self, age: timedelta) -> Sequence[Render]:
+        """Return jobs that ended longer ago and were not forgotten."""
+        ...
+
     async def forget(self, render_id: str) -> None:
         """Delete a job that has ended."""
         ...
@@ -141,9 +145,17 @@ class Embedded:
     async def forget(self, job: ProviderJob) -> None:
         """Delete the job and its film."""
         for render in await self._renders.get_many([job.id]):
-            if render.asset is not None:
-                await self._store.delete(render.asset)
-        await self._renders.forget(job.id)
+            await self._drop(render)
+
+    async def clear(self, age: timedelta) -> None:
+        """Delete jobs, and their films, that ended longer ago and that nobody has come for."""
+        for render in await self._renders.ended_before(age):
+            await self._drop(render)
+
+    async def _drop(self, render: Render) -> None:
+        if render.asset is not None:
+            await self._store.delete(render.asset)
+        await self._renders.forget(render.id)
 
     async def run(self, render_id: str) -> None:
         """Render one job in a child process, reporting real progress, until done, failed or cancelled."""

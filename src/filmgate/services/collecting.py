@@ -22,7 +22,7 @@ from filmgate.services.videos import job_of
 
 _log = structlog.get_logger(__name__)
 
-MAX_COLLECTS = 8
+MAX_COLLECTS = 24
 # A film may be this much longer or shorter than asked: codecs round to frames, vendors to their own steps.
 _TOLERANCE_SECONDS = 0.5
 _TOLERANCE_SHARE = 0.1

@@ -22,6 +22,8 @@ from filmgate.services.watching import WatchingService
 from filmgate.services.webhooks import WebhookService
 
 _QUEUE_LOG = timedelta(hours=6)
+# Longer than any film may wait to be collected.
+_FORGOTTEN_RENDERS = timedelta(days=1)
 
 
 class Renderer(Protocol):
@@ -31,6 +33,10 @@ class Renderer(Protocol):
 
     async def run(self, render_id: str) -> None:
         """Run one job until it has ended."""
+        ...
+
+    async def clear(self, age: timedelta) -> None:
+        """Delete jobs that ended longer ago and that nobody has come for."""
         ...
 
 
@@ -111,6 +117,7 @@ class EngineService:
     async def clear(self) -> None:
         """Clear away what is no longer needed."""
         await self._verbs.upkeep.clear()
+        await self._renderer.clear(_FORGOTTEN_RENDERS)
         await prune_queue_log(self._database, _QUEUE_LOG)
 
     async def report(self, worker_id: str, host: str, pid: int) -> None:
