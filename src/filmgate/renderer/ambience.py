@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from filmgate.renderer.encode import RATE
 from filmgate.renderer.noise import Field
@@ -41,16 +42,24 @@ def ambience(kind: str, direction: Direction, samples: int, rng: Generator) -> F
     return mix.astype(np.float32)
 
 
+def _spectrum(rng: Generator, size: int) -> NDArray[np.complex64]:
+    """Make the spectrum of white noise."""
+    return rng.standard_normal(2 * size, np.float32).view(np.complex64)
+
+
 def _noise(samples: int, rng: Generator, shape: Shape) -> Field:
     """Make stereo noise whose spectrum is shaped by a function of frequency in hertz."""
     size = 1 << max(10, (samples - 1).bit_length())
     pitch = np.fft.rfftfreq(size, 1 / RATE).astype(np.float32)
     weight = shape(np.maximum(pitch, 1.0))
     sides: list[Field] = []
-    shared = rng.standard_normal(pitch.size) + 1j * rng.standard_normal(pitch.size)
+    shared = _spectrum(rng, pitch.size)
     for _ in range(2):
-        own = rng.standard_normal(pitch.size) + 1j * rng.standard_normal(pitch.size)
-        wave = np.fft.irfft((shared * 0.6 + own * 0.8) * weight, n=size)[:samples]
+        own = _spectrum(rng, pitch.size)
+        own *= np.float32(0.8)
+        own += shared * np.float32(0.6)
+        own *= weight
+        wave = np.fft.irfft(own, n=size)[:samples]
         sides.append((wave / (wave.std() or 1.0)).astype(np.float32))
     return np.stack(sides)
 

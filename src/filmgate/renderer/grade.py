@@ -14,6 +14,7 @@ from filmgate.renderer.scale import words
 from filmgate.renderer.stage import Stage
 
 _SPARE = 64
+_BAND = 36
 
 
 class Grade:
@@ -24,7 +25,8 @@ class Grade:
         self._rng = rng
         corner = stage.side**2 + stage.bottom**2
         fall = (stage.u**2 + stage.v**2) / np.float32(corner)
-        self._vignette = np.asarray(1.0 - 0.3 * fall**1.5, np.float32)
+        # Negative, as the tone curve 1 - exp(-light) wants it.
+        self._vignette = np.asarray(0.3 * fall**1.5 - 1.0, np.float32)
         self._source = av.VideoFrame(stage.width, stage.height, "gbrp16le")
         self._planes = [words(self._source.planes[index], stage.height, stage.width) for index in (2, 0, 1)]
         self._reformatter = VideoReformatter()
@@ -38,14 +40,17 @@ class Grade:
 
     def develop(self, image: Field) -> av.VideoFrame:
         """Return the finished frame; the image is used up."""
-        image *= self._vignette
-        np.maximum(image, 0.0, out=image)
-        np.negative(image, out=image)
-        np.exp(image, out=image)
-        np.subtract(1.0, image, out=image)
-        np.sqrt(image, out=image)
+        # A band of rows at a time stays in the processor's cache through all the steps.
         for channel, plane in enumerate(self._planes):
-            np.multiply(image[channel], 65535.0, out=plane, casting="unsafe")
+            for top in range(0, plane.shape[0], _BAND):
+                rows = slice(top, top + _BAND)
+                band = image[channel, rows]
+                band *= self._vignette[rows]
+                np.minimum(band, 0.0, out=band)
+                np.exp(band, out=band)
+                np.subtract(1.0, band, out=band)
+                np.sqrt(band, out=band)
+                np.multiply(band, 65535.0, out=plane[rows], casting="unsafe")
         width, height = self._size
         deep = self._reformatter.reformat(
             self._source,
@@ -64,7 +69,7 @@ class Grade:
             wide = width if index == 0 else width // 2
             source = words(deep.planes[index], high, wide)
             # Unsigned wrap-around adds negative grain; video levels keep it away from the ends.
-            mixed = source + self._grain[y : y + high, x : x + wide]
+            mixed = np.add(source, self._grain[y : y + high, x : x + wide], out=source)
             mixed >>= 8
             _octets(frame.planes[index], high, wide)[:] = mixed
         return frame

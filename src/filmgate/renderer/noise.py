@@ -55,8 +55,12 @@ def sample(tile: Field, x: Field, y: Field) -> Field:
     mask = width - 2
     flat = tile.ravel()
     x_floor, y_floor = np.floor(x), np.floor(y)
-    fx, fy = x - x_floor, y - y_floor
-    place = (x_floor.astype(np.intp) & mask) + (y_floor.astype(np.intp) & mask) * width
+    column, row = x_floor.astype(np.int32), y_floor.astype(np.int32)
+    column &= mask
+    row &= mask
+    fx = np.subtract(x, x_floor, out=x_floor)
+    fy = np.subtract(y, y_floor, out=y_floor)
+    place = (row * np.int32(width) + column).astype(np.intp)
     top = pick(flat, place)
     low = pick(flat, place + 1)
     low -= top

@@ -7,9 +7,9 @@ from datetime import timedelta
 from filmgate.domain.attempt import Attempt, AttemptState
 from filmgate.domain.money import FREE, Money
 from filmgate.domain.video import VideoError
-from filmgate.infrastructure.database import Database, Record, Session, changed, storable
+from filmgate.infrastructure.database import Database, Record, changed, storable
 from filmgate.infrastructure.queue import Step, enqueue
-from filmgate.repositories.videos import written_error
+from filmgate.repositories import endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class AttemptRepository:
     async def _accept_late(self, attempt_id: str, provider_job_id: str, first_poll: timedelta) -> bool:
         """Bind an attempt that was held for not created, and take its video out of the line again."""
         async with self._database.transaction() as session:
-            await lock_video(session, attempt_id)
+            await endings.lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts a
@@ -124,7 +124,7 @@ class AttemptRepository:
         ``pause`` closes the lane for that long. False where the attempt has moved on meanwhile.
         """
         async with self._database.transaction() as session:
-            await lock_video(session, attempt_id)
+            await endings.lock_video(session, attempt_id)
             row = await session.row(
                 """
                 UPDATE attempts SET state = 'not_created', reason = $2, ended_at = now()
@@ -170,34 +170,7 @@ class AttemptRepository:
         ``cost`` is the provider's own figure; without one it is the price if it is ``charged``, else nothing.
         """
         async with self._database.transaction() as session:
-            await lock_video(session, attempt_id)
-            tag = await session.execute(
-                """
-                UPDATE attempts
-                SET state = $2, reason = $3, ended_at = now(), next_poll_at = NULL,
-                    cost_micros = coalesce($4::bigint, CASE WHEN $5 THEN price_micros ELSE 0 END)
-                WHERE id = $1 AND (
-                    ($2 = 'not_created' AND state IN ('sending', 'unknown', 'parked'))
-                    OR ($2 IN ('failed', 'cancelled') AND state = 'accepted'))
-                """,
-                attempt_id,
-                state,
-                storable(error.message),
-                None if cost is None else cost.micros,
-                charged,
-            )
-            if changed(tag) == 0:
-                return False
-            await session.execute(
-                """
-                UPDATE videos v SET status = 'failed', error = $2::text::jsonb, completed_at = now()
-                FROM attempts a
-                WHERE a.id = $1 AND v.id = a.video_id AND v.status = 'in_progress'
-                """,
-                attempt_id,
-                written_error(error),
-            )
-        return True
+            return await endings.end(session, attempt_id, (state, error), cost, charged=charged)
 
     async def lose(self, attempt_id: str, reason: str) -> bool:
         """Record that the outcome of a send is not known, and have it looked into."""
@@ -356,44 +329,14 @@ class AttemptRepository:
 
     async def _succeed(self, ids: Sequence[str], costs: Mapping[str, Money], *, ended: bool) -> set[str]:
         async with self._database.transaction() as session:
-            rows = await session.fetch(
-                """
-                -- The videos first, in one order, as everybody takes them.
-                WITH ours AS (
-                    SELECT a.id, n.cost, v.status FROM unnest($1::text[], $2::bigint[]) AS n (id, cost)
-                    JOIN attempts a ON a.id = n.id JOIN videos v ON v.id = a.video_id
-                    ORDER BY v.id FOR NO KEY UPDATE OF v
-                )
-                UPDATE attempts a
-                SET state = 'succeeded', next_poll_at = NULL, ended_at = now(),
-                    cost_micros = coalesce(ours.cost, a.price_micros)
-                FROM ours
-                WHERE a.id = ours.id AND a.state = 'accepted' AND ($3 OR ours.status = 'in_progress')
-                RETURNING a.id
-                """,
-                list(ids),
-                [costs[name].micros if name in costs else None for name in ids],
-                ended,
-            )
-            done = [row["id"] for row in rows]
+            done = await endings.succeed(session, ids, costs, ended=ended)
             await enqueue(session, Step.COLLECT, done)
         return set(done)
 
     async def cancel(self, attempt_id: str, reason: str, *, charged: bool = False) -> None:
         """Record that the provider has stopped because we asked it to; perhaps it charges all the same."""
         async with self._database.transaction() as session:
-            await lock_video(session, attempt_id)
-            await session.execute(
-                """
-                UPDATE attempts
-                SET state = 'cancelled', reason = $2, ended_at = now(), next_poll_at = NULL,
-                    cost_micros = CASE WHEN $3 THEN price_micros ELSE 0 END
-                WHERE id = $1 AND state = 'accepted'
-                """,
-                attempt_id,
-                storable(reason),
-                charged,
-            )
+            await endings.cancel(session, attempt_id, reason, charged=charged)
 
     async def begin_collect(self, attempt_id: str) -> int:
         """Count one more try at collecting and return how many that makes."""
@@ -424,16 +367,6 @@ class AttemptRepository:
                 older_than,
             )
             await enqueue(session, Step.RECONCILE, [row["id"] for row in rows])
-
-
-async def lock_video(session: Session, attempt_id: str) -> None:
-    """Lock the video of an attempt: first the video, then the attempt, so that nobody waits in a circle."""
-    await session.execute(
-        """
-        SELECT 1 FROM videos WHERE id = (SELECT video_id FROM attempts WHERE id = $1) FOR NO KEY UPDATE
-        """,
-        attempt_id,
-    )
 
 
 def _attempt_of(row: Record) -> Attempt:

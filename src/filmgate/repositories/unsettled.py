@@ -9,7 +9,7 @@ import msgspec
 from filmgate.domain.money import Money
 from filmgate.domain.video import VideoError
 from filmgate.infrastructure.database import Database
-from filmgate.repositories.attempts import lock_video
+from filmgate.repositories.endings import lock_video
 
 _encode = msgspec.json.Encoder().encode
 
