@@ -1,7 +1,7 @@
 # For fingers that type make. `python3 dev.py` does the work and runs where there is no make.
 # Arguments: make test ARGS="tests/unit -k money"
 
-VERBS := demo test check shots bench lock
+VERBS := demo test check shots bench proof lock
 
 .PHONY: help $(VERBS)
 

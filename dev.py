@@ -119,6 +119,11 @@ def bench(args: list[str]) -> int:
     return become(tool("python", "-m", "bench", *args))
 
 
+def proof(args: list[str]) -> int:
+    """Kill, freeze and deceive a running gateway, and hold its books against the vendors' bills."""
+    return become(tool("python", "-m", "bench.proof", *args))
+
+
 def lock(args: list[str]) -> int:
     """Write requirements.lock from pyproject.toml; `--upgrade` takes newer versions."""
     made = LOCK.with_suffix(".new")
@@ -156,7 +161,7 @@ def install_system_packages() -> list[str]:
     return skipped
 
 
-VERBS = {verb.__name__: verb for verb in (demo, test, check, shots, bench, lock)}
+VERBS = {verb.__name__: verb for verb in (demo, test, check, shots, bench, proof, lock)}
 
 
 def main(args: list[str]) -> int:

@@ -3,10 +3,13 @@
 import argparse
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from bench.machine import describe
 from bench.proof import peers, report
 from bench.proof.run import Outcome, Plan, carry_out
 from bench.proof.stage import NotProven
+from filmgate.app import set_up_logging
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,17 +31,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only-peers", action="store_true", help="only that")
     parser.add_argument("--keep", action="store_true", help="keep the folder of a run that failed")
     asked = parser.parse_args(arguments)
+    set_up_logging("error", pretty=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     runs: list[dict[str, Any]] = []
+    machine = describe()
     try:
         for number in range(0 if asked.only_peers else asked.seeds):
             runs.append(_run(_plan(asked.videos, seed + number, quick=asked.quick), keep=asked.keep))
+            report.keep(runs, None, machine)
         beside = peers.measure(seed, _say) if asked.peers or asked.only_peers else None
     except NotProven as reason:
         _say(f"not carried out: {reason}")
         return 2
-    machine = describe()
     report.keep(runs, beside, machine)
     print(report.show(json.loads(report.JSON.read_text("utf-8"))))
     if not asked.quick:
@@ -55,29 +61,25 @@ def _plan(videos: int, seed: int, *, quick: bool) -> Plan:
 
 def _run(plan: Plan, *, keep: bool) -> dict[str, Any]:
     _say(f"{plan.videos} videos, seed {plan.seed}")
-    with (
-        tempfile.TemporaryDirectory(prefix="filmgate-proof-", ignore_cleanup_errors=True)
-        if not keep
-        else _Kept() as folder
-    ):
-        outcome: Outcome = carry_out(plan, Path(folder), _say)
+    with _folder(keep=keep) as folder:
+        outcome: Outcome = carry_out(plan, folder, _say)
     for violation in outcome.verdict.violations:
         _say(f"VIOLATION {violation}")
     _say(f"seed {plan.seed}: {outcome.verdict.figures}, {outcome.seconds:.0f} s, {outcome.complaints}")
     return outcome.as_json()
 
 
-class _Kept:
-    """A folder that stays."""
-
-    def __enter__(self) -> str:
-        folder = tempfile.mkdtemp(prefix="filmgate-proof-")
-        Path(folder).chmod(0o755)
-        _say(f"kept in {folder}")
-        return folder
-
-    def __exit__(self, *_: object) -> None:
-        """Leave it."""
+@contextmanager
+def _folder(*, keep: bool) -> Generator[Path, None, None]:
+    """Lend a folder that is gone afterwards, unless it is to be kept."""
+    path = Path(tempfile.mkdtemp(prefix="filmgate-proof-"))
+    try:
+        yield path
+    finally:
+        if keep:
+            _say(f"kept in {path}")
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 _BEGUN = time.monotonic()

@@ -57,7 +57,8 @@ _WITH = {"long-queue": {"seconds": 60.0}, "list-lag": {"seconds": 4.0}, "webhook
 _LONG_REST = frozenset({"runway"})
 _SILENT = 0.003
 ENDLESS = frozenset({"stuck", "never-ends"})
-UNREACHABLE = frozenset({"url-forbidden"})
+# Whatever is fetched is refused or never whole: it is asked for again for an hour and more.
+UNREACHABLE = frozenset({"url-forbidden", "length-long"})
 
 
 def rules() -> Iterator[dict[str, Any]]:

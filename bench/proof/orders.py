@@ -4,6 +4,8 @@ import random
 import re
 from dataclasses import dataclass
 
+from filmgate.settings.environment import VENDOR_KEYS
+
 _NUMBER = re.compile(r"\bfilm-(\d+)\b")
 SLOTS = 100
 
@@ -46,15 +48,16 @@ VENDORS = (
         "replicate", "/replicate", "wan-video/wan-2.5-t2v", "1280x720", 4, callbacks=True,
         row=f"{_ROW}\nseed = true",
     ),
-    Vendor("vllm", "/vllm/v1", "wan-of-vllm", "480x832", 1, own=True, row=""),
-    Vendor("sglang", "/sglang/v1", "wan-of-sglang", "480x832", 1, own=True, row=""),
-    Vendor("litellm", "/litellm/v1", "veo-of-litellm", "1280x720", 4, own=True, row=_ROW),
+    Vendor("vllm", "/vllm/v1", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "480x832", 1, own=True),
+    Vendor("sglang", "/sglang/v1", "wan-of-sglang", "480x832", 1, own=True),
+    Vendor("litellm", "/litellm/v1", "sora-2", "1280x720", 4, own=True, row=_ROW),
     Vendor("openai", "/openai/v1", "sora-2", "1280x720", 4, own=True, row=_ROW),
 )  # fmt: skip
 # A name with several targets: what one refuses for reasons of its own, the next one makes.
 CHAIN = "whoever-can"
 _CHAIN_TARGETS = ("replicate", "fal", "ark")
-KEYS = dict.fromkeys(("FAL_KEY", "GEMINI_API_KEY", "RUNWAYML_API_SECRET", "REPLICATE_API_TOKEN", "ARK_API_KEY", "PROOF_KEY"), "sk-of-the-proof")  # fmt: skip
+_KEY = "sk-of-the-proof"
+KEYS = dict.fromkeys((*VENDOR_KEYS, "PROOF_KEY"), _KEY)
 
 
 def settings(twin: str) -> str:

@@ -6,20 +6,19 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 
 def with_openai(twin: str) -> Callable[[str], object]:
     """Return a create by OpenAI's client."""
-    import openai
-
+    openai = import_module("openai")
     client = openai.OpenAI(api_key="sk-peer", base_url=f"{twin}/openai/v1")
     return lambda prompt: client.videos.create(model="sora-2", prompt=prompt, seconds="4", size="1280x720")
 
 
 def with_litellm(twin: str) -> Callable[[str], object]:
     """Return a create by LiteLLM's function."""
-    import litellm
-
+    litellm = import_module("litellm")
     return lambda prompt: litellm.video_generation(
         model="openai/sora-2", prompt=prompt, seconds="4", size="1280x720",
         api_key="sk-peer", api_base=f"{twin}/openai/v1",
@@ -28,8 +27,7 @@ def with_litellm(twin: str) -> Callable[[str], object]:
 
 def with_litellm_router(twin: str) -> Callable[[str], object]:
     """Return a create by LiteLLM's router, which its proxy uses."""
-    import litellm
-
+    litellm = import_module("litellm")
     parameters = {"model": "openai/sora-2", "api_key": "sk-peer", "api_base": f"{twin}/openai/v1"}
     router = litellm.Router(model_list=[{"model_name": "film", "litellm_params": parameters}])
 
@@ -43,8 +41,7 @@ def with_litellm_router(twin: str) -> Callable[[str], object]:
 
 def with_runwayml(twin: str) -> Callable[[str], object]:
     """Return a create by Runway's client."""
-    import runwayml
-
+    runwayml = import_module("runwayml")
     client = runwayml.RunwayML(api_key="key_peer", base_url=f"{twin}/runway")
     return lambda prompt: client.text_to_video.create(
         model="gen4.5", prompt_text=prompt, ratio="1280:720", duration=2
@@ -54,9 +51,8 @@ def with_runwayml(twin: str) -> Callable[[str], object]:
 def with_fal_client(twin: str) -> Callable[[str], object]:
     """Return a submit by fal's client, which knows no other address than fal's unless told."""
     os.environ["FAL_KEY"] = "id:peer"
-    import fal_client.client
-
-    fal_client.client.QUEUE_URL_FORMAT = f"{twin}/fal/queue/"
+    fal_client = import_module("fal_client")
+    import_module("fal_client.client").QUEUE_URL_FORMAT = f"{twin}/fal/queue/"
     client = fal_client.SyncClient(key="id:peer")
     return lambda prompt: client.submit(
         "fal-ai/veo3.1", {"prompt": prompt, "duration": "4s", "resolution": "720p", "aspect_ratio": "16:9"}
@@ -65,8 +61,7 @@ def with_fal_client(twin: str) -> Callable[[str], object]:
 
 def with_replicate(twin: str) -> Callable[[str], object]:
     """Return a create by Replicate's client."""
-    import replicate
-
+    replicate = import_module("replicate")
     client = replicate.Client(api_token="r8_peer", base_url=f"{twin}/replicate")
     return lambda prompt: client.models.predictions.create("google/veo-3.1-fast", input={"prompt": prompt})
 
@@ -90,7 +85,7 @@ def main() -> None:
     for prompt in asked["prompts"]:
         try:
             create(prompt)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the client ends with is its own affair
             ends.append(f"{type(error).__name__}: {error}"[:200])
         else:
             ends.append("answered")

@@ -100,7 +100,8 @@ def _harm(runs: Sequence[Mapping[str, Any]]) -> str:
         struck.update(run["faults"])
     did = ", ".join(f"{name} {count} ×" for name, count in whole.most_common())
     met = ", ".join(f"`{name}` {count}" for name, count in struck.most_common())
-    return f"### What was done to it\n\nProcesses and connections: {did}.\n\nVendors, creates and jobs struck: {met}."
+    title = "### What was done to it"
+    return f"{title}\n\nProcesses and connections: {did}.\n\nVendors, creates and jobs struck: {met}."
 
 
 def _violations(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -109,8 +110,8 @@ def _violations(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _peers(peers: Mapping[str, Any]) -> str:
-    head = ["client, at its defaults", "version", "vendor", "trials", "first answer lost: jobs paid per video",
-            "all answers lost: jobs paid per video"]  # fmt: skip
+    lost = ("first answer lost: jobs paid per video", "all answers lost: jobs paid per video")
+    head = ["client, at its defaults", "version", "vendor", "trials", *lost]
     lines = [
         [row["client"], row["version"], row["vendor"], str(row["trials"]), row["once"], row["always"]]
         for row in peers["rows"]

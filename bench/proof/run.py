@@ -19,7 +19,7 @@ from bench.proof.verdict import ATTEMPTS, VIDEOS, Books, Verdict, judge
 _WORKERS = 3
 _TICK = 1.0
 # Found or given up by then: a sender's lease is 90 s, and only after it is anybody else asked.
-_UNCHANGED_SECONDS = 25.0
+_UNCHANGED_SECONDS = 60.0
 _STUCK_SECONDS = 20
 _OPEN = """
     SELECT v.id, v.status, coalesce(a.state, '') AS state,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,10 +21,10 @@ from typing import Any
 import asyncpg
 import psutil
 
-from bench.proof import faults, orders
+from bench.proof import orders
 from filmgate.infrastructure.embedded_postgres import EmbeddedPostgres
 from tests.chaos.processes import KEY, Member, World
-from tests.e2e.conftest import environment
+from tests.e2e.conftest import SOURCE, environment
 
 _READY_SECONDS = 60
 _PATIENCE_SECONDS = 60
@@ -121,10 +122,12 @@ class Stage:
     def open(self) -> None:
         """Start everything and wait until it is ready."""
         self.world.data.mkdir(exist_ok=True)
+        # A copy, so that every start of a run is of the same program, whoever is at work on it meanwhile.
+        source = shutil.copytree(SOURCE, self._root / "src", ignore=shutil.ignore_patterns("__pycache__"))
         dsn = self.world.database_url = self._postgres.start()
         self._env = {
             "DATABASE_URL": dsn, "PUBLIC_URL": self.urls[0], "API_KEY": KEY, "TMPDIR": str(self._root),
-            "LOG_LEVEL": "info", **orders.KEYS,
+            "PYTHONPATH": str(source), **orders.KEYS,
         }  # fmt: skip
         self.start(self._twin)
         self.wait(self._twin)
@@ -162,12 +165,13 @@ class Stage:
         role.running.kill()
         self.start(role)
 
-    def revive(self) -> list[str]:
-        """Start what has ended by itself, and name it."""
+    def revive(self) -> list[tuple[str, bool]]:
+        """Start what has ended by itself; return names, and whether each had been ready before."""
         ended = [role for role in (*self.gateways, *self.workers) if role.running.process.poll() is not None]
+        found = [(role.name, bool(re.search(role.pattern, role.running.said()))) for role in ended]
         for role in ended:
             self.start(role)
-        return [f"{role.name} ended by itself" for role in ended]
+        return found
 
     def rows(self, sql: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database; while it is away, wait for it."""
@@ -233,6 +237,3 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in sockets:
             one.close()
-
-
-__all__ = ["NotProven", "Postgres", "Role", "Stage", "faults", "free_ports", "staged"]

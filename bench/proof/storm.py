@@ -61,7 +61,7 @@ class Storm:
         planned = list(_FIRST)
         while not self._over.wait(self._chance.uniform(*self._every)):
             self._thaw()
-            self.failures += self._stage.revive()
+            self._revive()
             what = planned.pop(0) if planned else self._drawn()
             try:
                 self._do(what)
@@ -69,6 +69,14 @@ class Storm:
                 self.failures.append(f"{what}: {type(error).__name__} {error}")
             else:
                 self.happened[what] += 1
+
+    def _revive(self) -> None:
+        """Start again what has ended by itself: forgivable only before it was ready, as the database is cut."""
+        for name, was_ready in self._stage.revive():
+            if was_ready:
+                self.failures.append(f"{name} ended by itself")
+            else:
+                self.happened["a start failed for want of the database"] += 1
 
     def _drawn(self) -> str:
         return self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]

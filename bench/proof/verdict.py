@@ -1,5 +1,6 @@
 """Hold what was promised, what the database says and what the vendors would bill against each other."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from bench.proof.asking import Asked
 from bench.proof.faults import ENDLESS, UNREACHABLE
 from bench.proof.orders import number_of
 
+_ADDRESS = re.compile(r"(\d+\\.){3}\\d+(:\\d+)? ?|[a-z_]*_[0-9a-z]{20,}")
 _HELD = ("unknown", "parked")
 _FINAL = ("completed", "failed", "cancelled")
 VIDEOS = """
@@ -91,9 +93,10 @@ def _count(books: Books, index: _Index, verdict: Verdict) -> None:
         line = verdict.vendors.setdefault(vendor, Counter())
         line[column] += 1
         if row["status"] == "failed":
-            verdict.failed[row["code"]] += 1
+            verdict.failed[f"{row['code']}: {_short(row['message'])}"] += 1
         elif row["status"] not in _FINAL:
-            verdict.left[_standing(row, tries)] += 1
+            made = bool(index.made[number_of(row["prompt"])])
+            verdict.left[_standing(row, tries, made=made)] += 1
         for earlier, _ in pairwise(tries):
             verdict.sent_again[_short(earlier["reason"])] += 1
     for entry in books.ledger:
@@ -102,17 +105,19 @@ def _count(books: Books, index: _Index, verdict: Verdict) -> None:
         line["made"] += bool(entry["created"])
 
 
-def _standing(row: Mapping[str, Any], tries: Sequence[Mapping[str, Any]]) -> str:
+def _standing(row: Mapping[str, Any], tries: Sequence[Mapping[str, Any]], *, made: bool) -> str:
     """Say where a video stands that has no end yet."""
     if row["status"] == "queued" or not tries:
         return "waiting in line"
     last = tries[-1]
-    reason = _short(last["reason"]) if last["state"] in _HELD else "its film is being fetched"
-    return f"{last['provider']}: {last['state']}, {reason}"
+    if last["state"] not in _HELD:
+        return f"{last['provider']}: {last['state']}, its film is being fetched"
+    bill = "a job was made" if made else "no job was made"
+    return f"{last['provider']}: {last['state']} ({_short(last['reason'])}); by the bill, {bill}"
 
 
 def _short(reason: str) -> str:
-    return reason.split(":")[0][:70] or "no reason"
+    return _ADDRESS.sub("", reason)[:80].strip() or "no reason"
 
 
 def _lost(books: Books, index: _Index) -> Generator[str, None, None]:

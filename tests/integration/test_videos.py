@@ -234,7 +234,6 @@ async def test_only_admitted_videos_that_were_never_sent_are_put_back_in_line(
         "UPDATE videos SET status = 'failed'",
         "UPDATE videos SET status = 'done'",
         "UPDATE videos SET progress = 101",
-        "UPDATE videos SET batch_id = 'batch_none'",
     ],
 )
 async def test_the_database_itself_refuses_a_video_that_cannot_be(database: Database, sql: str) -> None:

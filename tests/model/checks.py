@@ -70,7 +70,7 @@ def _forgotten(config: Config, state: State, *, twins: bool) -> str | None:
         loose = any(job.video == video and number not in bound for number, job in enumerate(state.jobs))
         if status in ("failed", "cancelled") and loose and not uncertain and not twins:
             return "S3 paid but forgotten"
-        if status == "failed" and any(one.state in LIVE for one in mine):
+        if status == "failed" and any(one.state in LIVE for one in mine) and not twins:
             return "S5 failed while it is being made"
         can_tell = config.listing in ("reference", "body") or (config.keys and video not in state.expired)
         if any(one.state == "parked" for one in mine) and can_tell and not twins:
@@ -88,7 +88,7 @@ def settled(state: State) -> bool:
         not state.requests
         and all(worker.at == "idle" for worker in state.workers)
         and "queued" not in state.videos
-        and not any(one.state in ("sending", "unknown") for one in state.attempts)
+        and not any(one.state == "sending" or state.is_open(one) for one in state.attempts)
     )
 
 

@@ -22,7 +22,7 @@ def database_steps(config: Config, state: State) -> Steps:
     for attempt in state.attempts:
         if attempt.state == "sending":
             yield from _lease_expires(config, state, attempt)
-        elif attempt.state == "unknown":
+        elif state.is_open(attempt):
             yield from _quiet_time_passes(config, state, attempt)
             yield from _parks(config, state, attempt)
         elif attempt.state == "parked" and config.operator:

@@ -25,7 +25,7 @@ def looking_steps(config: Config, state: State, number: int) -> Steps:
     if worker.at != "idle":
         return
     for attempt in state.attempts:
-        if attempt.state != "unknown":
+        if not state.is_open(attempt):
             continue
         if may_resend(config, state, attempt):
             yield from _resends(config, state, number, attempt)
@@ -122,7 +122,10 @@ def _records_absence(config: Config, state: State, number: int, row: Attempt) ->
     if config.breaks("quiet_after_the_look"):
         quiet = state.is_quiet(row)
     if not quiet:
-        yield f"that nothing was found for {row.ref} proves nothing yet", after(config, state, workers=workers)
+        yield (
+            f"that nothing was found for {row.ref} proves nothing yet",
+            after(config, state, workers=workers),
+        )
     elif config.listing == "presence" and not config.breaks("silence_is_absence"):
         attempts = with_attempt(state.attempts, row._replace(state="parked"))
         yield f"{row.ref} is parked", after(config, state, attempts=attempts, workers=workers)

@@ -77,7 +77,9 @@ def _claims(config: Config, state: State, number: int) -> Steps:
             workers = with_worker(state, number, Worker("claim", (video, -1), token=token))
             yield f"video {video} is read as queued", after(config, state, workers=workers)
         else:
-            yield from _writes_intent(config, state._replace(drawn=drawn), number, Attempt(ref, "sending", token))
+            yield from _writes_intent(
+                config, state._replace(drawn=drawn), number, Attempt(ref, "sending", token)
+            )
 
 
 def _writes_intent(config: Config, state: State, number: int, attempt: Attempt) -> Steps:
@@ -252,6 +254,3 @@ def _records_refusal(config: Config, state: State, number: int) -> Steps:
         f"{worker.ref} is recorded as {worker.at}",
         after(config, state, videos=videos, attempts=attempts, workers=workers),
     )
-
-
-

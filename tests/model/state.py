@@ -158,6 +158,11 @@ class State(NamedTuple):
     def bound(self) -> set[int]:
         return {one.job for one in self.attempts if one.state == "accepted"}
 
+    def is_open(self, attempt: Attempt) -> bool:
+        """Tell whether an attempt is still looked for: only a restore can leave one beside an accepted one."""
+        bound = any(one.state == "accepted" for one in self.of(attempt.video))
+        return attempt.state == "unknown" and not bound
+
     def is_quiet(self, attempt: Attempt) -> bool:
         return (attempt.ref, attempt.token) in self.quiet
 

@@ -28,9 +28,7 @@ def _delivers(config: Config, state: State, request: Request) -> Steps:
         answers = state.answers
         if waited and kind:
             answers = (*answers, Answer(request.ref, request.token, kind, job))
-        return f"{what} {request.ref}", after(
-            config, state, requests=tuple(left), answers=answers, jobs=jobs
-        )
+        return f"{what} {request.ref}", after(config, state, requests=tuple(left), answers=answers, jobs=jobs)
 
     yield then("the wire loses", "")
     same = [number for number, job in enumerate(state.jobs) if config.keys and _recognised(job, request)]
@@ -64,7 +62,10 @@ def _ages(config: Config, state: State, number: int) -> Steps:
             for one in state.workers
         )
         jobs = _with_job(state, number, job._replace(key=""))
-        yield f"the provider forgets the key of job {number}", after(config, state, jobs=jobs, workers=workers)
+        yield (
+            f"the provider forgets the key of job {number}",
+            after(config, state, jobs=jobs, workers=workers),
+        )
 
 
 def _calls_back(config: Config, state: State, number: int) -> Steps:

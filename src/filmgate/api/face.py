@@ -26,6 +26,8 @@ VIDEOS_PATH: Final = "/api/v1/videos"
 BATCHES_PATH: Final = "/api/v1/batches"
 STATE_KEY: Final = "face"
 
+_SCHEMES: Final = frozenset({b"http", b"https"})
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1"})
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -86,10 +88,18 @@ def face_of(request: Request[Any, Any, Any]) -> Face:
 
 def own_address(scope: Mapping[str, Any]) -> str:
     """Return ``scheme://host`` as the client wrote it, or the socket's own where that is unusable."""
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host = value.decode("latin-1")
-            if _HOST.fullmatch(host):
-                return f"{scope['scheme']}://{host}"
+    headers = dict(scope["headers"])
+    scheme = _scheme_of(scope, headers)
+    host = headers.get(b"host", b"").decode("latin-1")
+    if _HOST.fullmatch(host):
+        return f"{scheme}://{host}"
     server = scope.get("server") or ("localhost", None)
-    return f"{scope['scheme']}://{server[0]}" + (f":{server[1]}" if server[1] else "")
+    return f"{scheme}://{server[0]}" + (f":{server[1]}" if server[1] else "")
+
+
+def _scheme_of(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+    forwarded = headers.get(b"x-forwarded-proto")
+    # Only a proxy on this machine is believed; for any other there is the setting PUBLIC_URL.
+    if forwarded in _SCHEMES and (scope.get("client") or ("",))[0] in _THIS_MACHINE:
+        return forwarded.decode("ascii")
+    return scope["scheme"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from structlog.contextvars import bind_contextvars, reset_contextvars
+from structlog.contextvars import bind_contextvars
 
 from filmgate.api.answers import encode, video_accepted
 from filmgate.api.errors import PROBLEM_TYPE, answer_error
@@ -90,7 +90,7 @@ class HotLane:
         body = await _read_body(receive)
         if body is None:
             return
-        tokens = bind_contextvars(request_id=trace.request_id)
+        bind_contextvars(request_id=trace.request_id)
         headers: list[tuple[bytes, bytes]] = list(_JSON_HEADERS)
         try:
             video = await accept_video(self._services, key, body)
@@ -100,8 +100,6 @@ class HotLane:
             status = 202
         except Exception as error:  # noqa: BLE001 - every error has the one body
             status, answer, headers = _refuse(error, trace, "POST")
-        finally:
-            reset_contextvars(**tokens)
         await self._answer(send, trace, status, headers, answer)
         self._access_log.write(trace, "POST", VIDEOS_PATH, status)
 
@@ -110,15 +108,13 @@ class HotLane:
         video_id = scope["path"][_ITEM_START:]
         links = self._links or Links(self._services.links, own_address(cast("dict[str, Any]", scope)))
         headers: list[tuple[bytes, bytes]] = list(_JSON_HEADERS)
-        tokens = bind_contextvars(request_id=trace.request_id)
+        bind_contextvars(request_id=trace.request_id)
         try:
             answer = await video_as_json(self._services, key, video_id, links)
             trace.job_id = video_id
             status = 200
         except Exception as error:  # noqa: BLE001 - every error has the one body
             status, answer, headers = _refuse(error, trace, "GET")
-        finally:
-            reset_contextvars(**tokens)
         await self._answer(send, trace, status, headers, answer)
         self._access_log.write(trace, "GET", _ITEM_ROUTE, status)
 

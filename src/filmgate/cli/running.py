@@ -85,10 +85,13 @@ async def serving(settings: Settings, *, work: bool) -> AsyncGenerator[Serving, 
             server = _Server(
                 uvicorn.Config(
                     gate.application(),
+                    http=_protocol(),
                     lifespan="on",
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    # The one thing we take from a proxy, its scheme, we read where a link is made.
+                    proxy_headers=False,
                     timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
                     timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                     backlog=_BACKLOG,
@@ -147,6 +150,14 @@ def _loop_factory() -> Any:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def _protocol() -> Any:
+    try:
+        from filmgate.cli.protocol import WholeAnswerProtocol
+    except ImportError:
+        return "auto"
+    return WholeAnswerProtocol
 
 
 def _end(error: FilmgateError) -> NoReturn:

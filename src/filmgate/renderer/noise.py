@@ -78,6 +78,18 @@ def sample(tile: Field, x: Field, y: Field) -> Field:
     return top
 
 
+def between(coarse: Field, rows: int) -> Field:
+    """Spread every second row of a smooth field over `rows` rows, the others halfway between."""
+    full = np.empty((rows, coarse.shape[1]), np.float32)
+    full[::2] = coarse
+    odd = rows // 2
+    full[1::2] = coarse[:odd]
+    inner = full[1 : 2 * coarse.shape[0] - 2 : 2]
+    inner += coarse[1:]
+    inner *= np.float32(0.5)
+    return full
+
+
 def frac(value: Field) -> Field:
     """Return the part after the point; much faster than a modulo."""
     return value - np.floor(value)

@@ -19,6 +19,12 @@ def light(code: str) -> Field:
     return np.asarray(-np.log1p(-(np.minimum(shown, 0.985) ** 2)), np.float32)
 
 
+def snowy(colour: Field, amount: float = 0.65) -> Field:
+    """Take the tint out of light on snow, leaving a cool white as bright as before."""
+    cool = np.array([0.86, 0.98, 1.24], np.float32) * np.float32(colour @ LUMA)
+    return colour + (cool - colour) * np.float32(amount)
+
+
 def show(value: Field) -> Field:
     """Turn scene light into displayed values between 0 and 1."""
     return np.sqrt(1.0 - np.exp(-np.maximum(value, 0.0)))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from filmgate.renderer.camera import Moment
-from filmgate.renderer.noise import Field, pick
+from filmgate.renderer.noise import Field
 from filmgate.renderer.request import ImageUnreadable
 from filmgate.renderer.stage import Stage
 
@@ -31,7 +31,8 @@ def _open(path: Path) -> Image.Image:
 class Parallax:
     """Slide and enlarge the image, what lies low and central a little faster than the rest."""
 
-    detail: ClassVar[float] = 1.0
+    # The picture is read a little coarser than it is shown anyway: the camera stands back.
+    detail: ClassVar[float] = 0.88
     sound: ClassVar[str] = "pad"
 
     def __init__(self, stage: Stage, path: Path) -> None:
@@ -95,4 +96,4 @@ class Parallax:
         moved = self._picture.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
         shown = np.asarray(moved)
         for channel in range(3):
-            image[channel] = pick(self._light, shown[:, :, channel].astype(np.intp))
+            self._light.take(shown[:, :, channel].astype(np.intp), out=image[channel], mode="clip")

@@ -73,14 +73,19 @@ class Stars:
         self._speed = rng.random(count).astype(np.float32) * 2.5 + 1.0
         self._size = (0.45 + 0.28 * np.sqrt(self._bright)) * np.float32(max(0.8, stage.unit / 700))
 
-    def paint(self, image: Field, time: float, drift: float, floor: float) -> None:
-        """Paint the stars above a row, fading out close to it."""
+    def paint(self, image: Field, time: float, drift: float, floor: float, veil: Field | None = None) -> None:
+        """Paint the stars above a row, fading out close to it and behind a veil of any size."""
         stage = self._stage
         x = (self._x + drift + stage.side * 1.25) % (stage.side * 2.5) - stage.side * 1.25
         column = stage.column(0.0) + x * stage.unit
         row = stage.row(0.0) + self._y * stage.unit
         fade = np.clip((floor - row) / (stage.height * 0.35), 0, 1)
         twinkle = 0.75 + 0.25 * np.sin(time * self._speed + self._phase)
+        if veil is not None:
+            rows, columns = veil.shape
+            down = np.clip(row * (rows / stage.height), 0, rows - 1).astype(np.intp)
+            along = np.clip(column * (columns / stage.width), 0, columns - 1).astype(np.intp)
+            fade *= 1 - veil[down, along]
         seen = fade > 0.01
         light = (self._bright * twinkle * fade)[seen]
         splat(

@@ -52,3 +52,18 @@ class Enlarger:
         )
         shown += np.float32(low)
         return shown
+
+
+def patch(field: Field, size: tuple[int, int], box: tuple[int, int, int, int]) -> Field:
+    """Read the part (top, low, left, right) of a field as if it were enlarged to size (rows, columns)."""
+    top, low, left, right = box
+    rows = _along(field, field.shape[0] / size[0], (top, low))
+    return _along(rows.T, field.shape[1] / size[1], (left, right)).T
+
+
+def _along(field: Field, scale: float, reach: tuple[int, int]) -> Field:
+    place = np.clip((np.arange(*reach) + 0.5) * scale - 0.5, 0, field.shape[0] - 1)
+    first = place.astype(np.intp)
+    part = (place - first).astype(np.float32)[:, None]
+    second = np.minimum(first + 1, field.shape[0] - 1)
+    return field[first] * (1 - part) + field[second] * part

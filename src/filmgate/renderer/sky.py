@@ -6,9 +6,11 @@ from filmgate.renderer.camera import Moment
 from filmgate.renderer.noise import Field, sample, smoothstep, texture
 from filmgate.renderer.palette import table
 from filmgate.renderer.points import Stars
+from filmgate.renderer.scale import patch
 from filmgate.renderer.stage import Stage
 
-_COARSE = 2
+# Gradient, halo and clouds are soft: a third of the size shows all there is of them.
+_COARSE = 3
 
 
 class Sky:
@@ -33,7 +35,6 @@ class Sky:
         self._top = max(0.3, (horizon + stage.bottom) * 0.95)
         self._stars = Stars(stage, light.stars) if light.stars > 0 else None
         self._soft = stage.coarse(_COARSE)
-        self._halo = stage.coarse(4)
         self._tile = texture(rng, 512, 1.65, 0.4)
         self._shift = rng.random(4) * 512
         self._plane()
@@ -65,31 +66,37 @@ class Sky:
 
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint the whole frame as sky; what lies below the horizon repeats its edge."""
-        stage = self._stage
-        lift = moment.view.y * 0.3
-        image[:] = self.colour_at(self.horizon + lift - stage.v)
-        if self._stars is not None:
-            floor = stage.row(self.horizon)
-            self._stars.paint(image, moment.time, -moment.view.x * 0.06 - moment.time * 0.0012, floor)
+        stage, soft = self._stage, self._soft
+        back = np.empty((3, soft.height, soft.width), np.float32)
+        back[:] = self.colour_at(self.horizon + moment.view.y * 0.3 - soft.v)
         if self.sun:
-            self._paint_sun(image, moment)
-        if self.cover > 0.02:
-            self._paint_clouds(image, moment)
+            self._paint_halo(back, moment)
+        veil = self._paint_clouds(back, moment) if self.cover > 0.02 else None
+        for channel in range(3):
+            image[channel] = stage.enlarge(back[channel])
+        if self._stars is not None:
+            drift = -moment.view.x * 0.06 - moment.time * 0.0012
+            self._stars.paint(image, moment.time, drift, stage.row(self.horizon), veil)
+        if self.sun:
+            self._paint_disc(image, moment, veil)
 
     def sun_place(self, moment: Moment) -> tuple[float, float]:
         """Return where the sun or moon stands in u and v."""
         return self.sun_u - moment.view.x * 0.06, self.sun_v + moment.view.y * 0.3
 
-    def _paint_sun(self, image: Field, moment: Moment) -> None:
-        stage, light, soft = self._stage, self._stage.light, self._halo
+    def _paint_halo(self, back: Field, moment: Moment) -> None:
+        light, soft = self._stage.light, self._soft
         u, v = self.sun_place(moment)
         strong = 0.3 if light.moon else 0.75
         away = np.sqrt((soft.u - np.float32(u)) ** 2 + (soft.v - np.float32(v)) ** 2)
         halo = np.exp(away * np.float32(-9.5)) * np.float32(strong)
         halo += np.exp(away * np.float32(-34)) * np.float32(strong * 1.3)
-        halo = stage.enlarge(halo)
         for channel in range(3):
-            image[channel] += halo * light.glow[channel]
+            back[channel] += halo * light.glow[channel]
+
+    def _paint_disc(self, image: Field, moment: Moment, veil: Field | None) -> None:
+        stage, light = self._stage, self._stage.light
+        u, v = self.sun_place(moment)
         radius = 0.03 if light.moon else 0.042
         left, right = (
             int(np.clip(stage.column(u + side * radius) + side * 2, 0, stage.width)) for side in (-1, 1)
@@ -97,16 +104,21 @@ class Sky:
         top, low = (
             int(np.clip(stage.row(v + side * radius) + side * 2, 0, stage.height)) for side in (-1, 1)
         )
+        if right <= left or low <= top:
+            return
         near = np.sqrt(
             (stage.u[:, left:right] - np.float32(u)) ** 2 + (stage.v[top:low] - np.float32(v)) ** 2
         )
         disc = np.clip((np.float32(radius) - near) * np.float32(stage.unit / 1.6) + 0.5, 0, 1)
+        if veil is not None:
+            disc *= 1 - patch(veil, (stage.height, stage.width), (top, low, left, right))
         for channel in range(3):
             image[channel, top:low, left:right] += disc * (
                 light.sun[channel] * np.float32(0.75 if light.moon else 1.6)
             )
 
-    def _paint_clouds(self, image: Field, moment: Moment) -> None:
+    def _paint_clouds(self, back: Field, moment: Moment) -> Field:
+        """Paint the clouds and return how much they hide, at the size of the soft stage."""
         light, rows = self._stage.light, self._rows
         soft = self._soft
         wind = moment.time * 1.9
@@ -123,18 +135,14 @@ class Sky:
             0.62 + (body - shadow) * np.float32(0.55) - cover * np.float32(0.28) + fine * 0.06, 0.05, 1.2
         )
         lit += self._near_sun * np.float32(0.35 if self.sun else 0.0) * (1 - cover)
-        wide = np.zeros((soft.height, soft.width), np.float32)
-        wide[:rows] = cover * np.float32(0.93)
-        cover = np.clip(self._stage.enlarge(wide), 0, 1)
-        wide[:rows] = lit
-        wide[rows:] = lit[-1]
-        lit = self._stage.enlarge(wide)
+        cover *= np.float32(0.93)
         bright = light.horizon * 0.55 + light.glow * 0.35 + light.sun * (0.03 if light.moon else 0.22)
         dark = light.upper * 0.5 + light.haze * 0.28 + light.zenith * 0.12
         if light.moon:
             bright, dark = bright * 0.5, dark * 0.75
-        bottom = min(self._stage.height, int(rows / soft.height * self._stage.height) + 3)
         for channel in range(3):
-            tone = dark[channel] + (bright[channel] - dark[channel]) * lit[:bottom]
-            area = image[channel, :bottom]
-            area += (tone - area) * cover[:bottom]
+            area = back[channel, :rows]
+            area += (dark[channel] + (bright[channel] - dark[channel]) * lit - area) * cover
+        veil = np.zeros((soft.height, soft.width), np.float32)
+        veil[:rows] = cover
+        return veil

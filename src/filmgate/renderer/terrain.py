@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from filmgate.renderer.camera import View
 from filmgate.renderer.noise import Field, sample, smoothstep, strip, texture
-from filmgate.renderer.palette import table
+from filmgate.renderer.palette import snowy, table
 from filmgate.renderer.ridges import Plane, fill, lookup
 from filmgate.renderer.stage import Stage
 
@@ -82,6 +82,9 @@ class Massif:
         rock_lit = light.ground * 0.45 + warm * 0.22
         snow_dark = ambient * 0.75 + light.haze * 0.15
         snow_lit = warm * 0.95 + light.horizon * 0.3
+        if self._stage.direction.time == "dusk":
+            # The violet of dusk makes snow look like mud.
+            snow_dark, snow_lit = snowy(snow_dark), snowy(snow_lit, 0.4)
         if light.moon:
             snow_dark, snow_lit = snow_dark * 0.7, snow_lit * 0.55
         stops = [

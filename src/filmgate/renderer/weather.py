@@ -77,13 +77,14 @@ class Streaks:
         """Add the streaks, tinted by the haze."""
         stage = self._stage
         tone = stage.light.haze * 0.6 + np.float32(0.35)
+        total = np.zeros((stage.height, stage.width), np.float32)
         for tile, speed, offset in self._layers:
             fall = (moment.time * speed + offset) * stage.unit
             down = int(fall) % stage.height
             across = int(-fall * 0.1) % stage.width
-            moved = np.roll(tile, (down, across), (0, 1))
-            for channel in range(3):
-                image[channel] += moved * tone[channel]
+            total += np.roll(tile, (down, across), (0, 1))
+        for channel in range(3):
+            image[channel] += total * tone[channel]
 
 
 class Flakes:

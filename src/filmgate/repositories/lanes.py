@@ -154,12 +154,14 @@ class LaneRepository:
         return changed(tag) == 1
 
     async def backlogs(self) -> dict[str, Backlog]:
-        """Return how full each lane is."""
+        """Return how full each lane is; of what waits, no more than the first 10,000 are counted."""
         rows = await self._database.fetch(
             """
             SELECT l.name, l.max_in_flight,
-                   (SELECT count(*) FROM videos v
-                    WHERE v.lane = l.name AND v.status = 'queued' AND v.admitted_at IS NULL) AS waiting
+                   (SELECT count(*) FROM (
+                        SELECT 1 FROM videos v
+                        WHERE v.lane = l.name AND v.status = 'queued' AND v.admitted_at IS NULL
+                        LIMIT 10000) AS w) AS waiting
             FROM lanes l
             """
         )

@@ -17,6 +17,7 @@ _encode = msgspec.json.Encoder().encode
 _request = msgspec.json.Decoder(VideoRequest).decode
 _result = msgspec.json.Decoder(VideoResult).decode
 _error = msgspec.json.Decoder(VideoError).decode
+_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _mapping = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -62,19 +63,22 @@ class VideoRepository:
         Each gets its share tag: one step beyond the last waiting video of its key in its lane, or beyond
         the lane's clock where the key has none waiting. Urgent videos drive the clock ahead of the others,
         so a newcomer starts no later than whoever is next in its own priority.
+
+        The rows go out as one JSON text: as arrays, the driver would look at every single value.
         """
         await runner.execute(
             """
             WITH new AS (
-                SELECT * FROM unnest(
-                    $1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::smallint[], $7::text[],
-                    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-                    $14::text[], $15::text[], $16::text[], $17::bigint[], $18::timestamptz[],
-                    $19::timestamptz[]
+                SELECT * FROM ROWS FROM (
+                    json_to_recordset($1::text::json) AS (
+                        id text, project text, key_id text, batch_id text, batch_index integer,
+                        priority smallint, model text, provider text, provider_model text, lane text,
+                        request jsonb, requested jsonb, adjustments jsonb, metadata jsonb,
+                        webhook_url text, price jsonb, created_at timestamptz, estimated_at timestamptz)
                 ) WITH ORDINALITY AS n (
-                    id, project, key_id, batch_id, batch_index, priority, model,
-                    provider, provider_model, lane, prompt, request, requested, adjustments,
-                    metadata, webhook_url, price_micros, created_at, estimated_at, place)
+                    id, project, key_id, batch_id, batch_index, priority, model, provider,
+                    provider_model, lane, request, requested, adjustments, metadata, webhook_url,
+                    price, created_at, estimated_at, place)
             ),
             -- Where each key stands in each lane before these: worked out once for each, not for each row,
             -- and read off the end of an index even while a young table has no statistics.
@@ -98,13 +102,13 @@ class VideoRepository:
                 webhook_url, price_micros, created_at, estimated_at)
             SELECT n.id, n.project, n.key_id, n.batch_id, n.batch_index, 'queued', n.priority,
                    s.tag + row_number() OVER (PARTITION BY n.lane, n.key_id ORDER BY n.place),
-                   n.model, n.provider, n.provider_model, n.lane, n.prompt, n.request::jsonb,
-                   n.requested::jsonb, ARRAY(SELECT jsonb_array_elements_text(n.adjustments::jsonb)),
-                   n.metadata::jsonb, n.webhook_url, n.price_micros, n.created_at, n.estimated_at
+                   n.model, n.provider, n.provider_model, n.lane, n.request->>'prompt', n.request,
+                   n.requested, n.adjustments, n.metadata, n.webhook_url,
+                   (n.price->>'micros')::bigint, n.created_at, n.estimated_at
             FROM new n JOIN shares s USING (lane, key_id, priority)
             ON CONFLICT (id) DO NOTHING
             """,
-            *_columns(videos),
+            _encode(videos).decode(),
         )
 
     async def get_many(self, ids: Sequence[str]) -> Sequence[Video | None]:
@@ -204,13 +208,25 @@ class VideoRepository:
         )
         return changed(tag) == 1
 
+    async def fail_waiting(self, video_id: str, error: VideoError) -> bool:
+        """Fail a video that still waits; one that was sent meanwhile ends by what becomes of that send."""
+        tag = await self._database.execute(
+            """
+            UPDATE videos SET status = 'failed', error = $2::text::jsonb, completed_at = now()
+            WHERE id = $1 AND status = 'queued'
+            """,
+            video_id,
+            written_error(error),
+        )
+        return changed(tag) == 1
+
     async def reroute(self, video_id: str, target: Rerouted) -> bool:
         """Send a waiting video elsewhere, with a fresh place in the other lane's line."""
         tag = await self._database.execute(
             """
             UPDATE videos v
             SET provider = $2, provider_model = $3, lane = $4, request = $5::text::jsonb,
-                adjustments = $6::text[], admitted_at = NULL, not_before = NULL,
+                adjustments = $6::text::jsonb, admitted_at = NULL, not_before = NULL,
                 share_tag = 1 + coalesce((SELECT l.share_clock FROM lanes l WHERE l.name = $4), 0)
             WHERE v.id = $1 AND v.status = 'queued'
             """,
@@ -219,7 +235,7 @@ class VideoRepository:
             target.provider_model,
             target.lane,
             _encode(target.request).decode(),
-            list(target.adjustments),
+            _encode(target.adjustments).decode(),
         )
         return changed(tag) == 1
 
@@ -271,30 +287,6 @@ def written_error(error: VideoError) -> str:
     return _encode(said).decode()
 
 
-def _columns(videos: Sequence[Video]) -> tuple[list[Any], ...]:
-    return (
-        [video.id for video in videos],
-        [video.project for video in videos],
-        [video.key_id for video in videos],
-        [video.batch_id for video in videos],
-        [video.batch_index for video in videos],
-        [video.priority for video in videos],
-        [video.model for video in videos],
-        [video.provider for video in videos],
-        [video.provider_model for video in videos],
-        [video.lane for video in videos],
-        [video.request.prompt for video in videos],
-        [_encode(video.request).decode() for video in videos],
-        [_encode(video.requested).decode() for video in videos],
-        [_encode(video.adjustments).decode() for video in videos],
-        [_encode(video.metadata).decode() for video in videos],
-        [video.webhook_url for video in videos],
-        [video.price.micros for video in videos],
-        [video.created_at for video in videos],
-        [video.estimated_at for video in videos],
-    )
-
-
 def video_of(row: Record) -> Video:
     """Return the video a row holds."""
     result, error = row["result"], row["error"]
@@ -318,7 +310,7 @@ def video_of(row: Record) -> Video:
         progress=row["progress"],
         webhook_url=row["webhook_url"],
         metadata=cast("dict[str, str]", _mapping(row["metadata"])),
-        adjustments=tuple(row["adjustments"]),
+        adjustments=_texts(row["adjustments"]),
         started_at=row["started_at"],
         completed_at=row["completed_at"],
         result=None if result is None else _result(result),

@@ -139,7 +139,7 @@ class EngineService:
         match step:
             case Step.SUBMIT:
                 said = VideoError("internal_error", f"The video could not be sent: {reason}", charged=False)
-                await self._videos.fail(name, said)
+                await self._videos.fail_waiting(name, said)
             case Step.COLLECT:
                 await self._verbs.collecting.give_up(name, f"it could not be stored: {reason}")
             case Step.RENDER:

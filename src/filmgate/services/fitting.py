@@ -1,7 +1,7 @@
 """Fit what was asked to what one model can do, field by field."""
 
+import random
 import re
-import secrets
 from collections.abc import Sequence
 from math import log
 
@@ -94,7 +94,7 @@ class Desk:
 
     def _refuse_control(self, field: str, noun: str, text: str) -> None:
         """Refuse characters that nobody can read and no database keeps."""
-        control = _CONTROL.search(text)
+        control = None if text.isprintable() else _CONTROL.search(text)
         if control is not None:
             self._problem(
                 field,
@@ -187,7 +187,7 @@ class Desk:
         """Return the seed asked for, or a fresh one."""
         seed = self._asked.seed
         if seed is None:
-            return secrets.randbits(31)
+            return random.getrandbits(31)
         if not 0 <= seed <= MAX_SEED:
             self._problem(
                 "seed", f"The seed {seed} is not from 0 to {MAX_SEED}.", "Leave it out for a random one."

@@ -130,14 +130,17 @@ class GenerationService:
         """Move on to the next target where the kind of refusal allows it, else end the video."""
         said = VideoError(error.kind.value, str(error), said_by=video.provider, charged=False)
         if self._fallback.passes_over(error):
-            if send.begun:
-                await self._attempts.give_back(send.attempt_id, str(error), retry_in=_HOLD_BACK)
+            if send.begun and not await self._attempts.give_back(
+                send.attempt_id, str(error), retry_in=_HOLD_BACK
+            ):
+                # Heard too late: the video may have been sent anew, and this says nothing of that send.
+                return
             if not await self._fallback.move_on(video, error):
-                await self._videos.fail(video.id, said)
+                await self._videos.fail_waiting(video.id, said)
         elif send.begun:
             await self._attempts.end(send.attempt_id, AttemptState.NOT_CREATED, said)
         else:
-            await self._videos.fail(video.id, said)
+            await self._videos.fail_waiting(video.id, said)
 
 
 class _Send:

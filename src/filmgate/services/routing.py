@@ -46,7 +46,7 @@ class RoutingService:
         route = self._find(asked.model, row)
         fitted, problems = _fit_all(route, asked, row)
         if not fitted:
-            raise InvalidRequest(problems)
+            raise InvalidRequest(problems or [_all_retired(route, row)])
         affordable = _within(fitted, asked.max_cost)
         if not affordable:
             raise InvalidRequest([_too_dear(fitted, asked.max_cost, row)])
@@ -114,10 +114,8 @@ def _fit_all(route: Route, asked: AskedVideo, row: int | None) -> tuple[list[Fit
     """Return the video fitted to each target that can make it, and what is wrong with it for the first."""
     fitted: list[Fitted] = []
     wrong: Sequence[FieldProblem] = ()
-    today = datetime.now(UTC).date()
     for target in route.targets:
-        retired = target.capability.retires_on
-        if retired is not None and retired <= today:
+        if _is_retired(target):
             continue
         desk = Desk(asked, target.capability, row)
         request = desk.request()
@@ -126,11 +124,16 @@ def _fit_all(route: Route, asked: AskedVideo, row: int | None) -> tuple[list[Fit
             continue
         price = target.capability.price.times(request.seconds)
         fitted.append(Fitted(route.name, target, request, price, tuple(desk.adjustments)))
-    return fitted, wrong or [_all_retired(route, row)]
+    return fitted, wrong
 
 
-def _within(fitted: Sequence[Fitted], limit: Money | None) -> list[Fitted]:
-    return [one for one in fitted if limit is None or one.price <= limit]
+def _is_retired(target: Target) -> bool:
+    retired = target.capability.retires_on
+    return retired is not None and retired <= datetime.now(UTC).date()
+
+
+def _within(fitted: Sequence[Fitted], limit: Money | None) -> Sequence[Fitted]:
+    return fitted if limit is None else [one for one in fitted if one.price <= limit]
 
 
 def _covering(fitted: Sequence[Fitted]) -> Fitted:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from filmgate.renderer.camera import Moment, View
-from filmgate.renderer.noise import Field, sample, smoothstep, strip, texture
+from filmgate.renderer.noise import Field, between, sample, smoothstep, strip, texture
 from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.palette import table
 from filmgate.renderer.ridges import Plane, lookup
@@ -28,9 +28,15 @@ class _Dune:
         broad = strip(rng, _RING, 2.2, 3 + round(5 * (1 - rank)))
         second = strip(rng, _RING, 2.0, 9)
         self._crest = np.asarray((broad * 0.55 + 0.35 * (1 - np.abs(second)) * 0.5) * tall, np.float32)
+        # The slope is taken over a stretch as long as a dune is tall, for the ridge itself has kinks.
+        reach = max(16, round(tall * _PER_UNIT))
+        bell = np.hanning(2 * reach + 1) / reach
+        ringed = np.pad(np.gradient(self._crest) * _PER_UNIT, reach, mode="wrap")
+        self._slope = np.asarray(np.convolve(ringed, bell, "valid"), np.float32)
         # The brink wanders below the outline and parts light from shade.
         brink = strip(rng, _RING, 1.9, 7)
         self._brink = np.asarray((brink * 0.9 + 0.15) * tall * 1.5, np.float32)
+        self._shaded = smoothstep(-0.1, 0.5, self._brink * 12 + 0.3)
         self._foot = horizon + 0.015 + (stage.bottom * 0.9 - horizon) * rank**1.4
         self._tile = texture(rng, 512, 1.6, 0.5)
         self._lut = self._colours()
@@ -79,23 +85,34 @@ class _Dune:
         """Light the sand: shade under the wandering brink, ripples along the lit flank."""
         rank = np.float32(0.25 + self._rank)
         brink = lookup(self._brink, place, _PER_UNIT)
-        tilt = np.gradient(lookup(self._crest, place, _PER_UNIT)) * np.float32(self._stage.unit)
+        # Faces lean away from the sun as they run down; straight down they would show as bands.
+        lean = place + below * np.float32(0.9 * self._side)
+        lean = (lean * np.float32(_PER_UNIT)).astype(np.intp) & (_RING - 1)
+        tilt = self._slope.take(lean, mode="clip")
+        tilt *= np.exp(below * np.float32(-3))
         s = self._seed
-        stretch = 1.0 / (below * 6 + 0.25 * rank)
+        stretch = np.minimum(1.0 / (np.maximum(below, 0) * 6 + 0.25 * rank), 1.2)
         x = place * np.float32(150) / rank + np.float32(s[0])
         y = below * np.float32(420) / rank + np.float32(s[1])
-        warp = sample(self._tile, (x * 0.25), y * 0.2)
+        warp = between(sample(self._tile, x * 0.25, (y * 0.2)[::2]), below.shape[0])
         ripple = np.sin((below * 330 / rank - place * 70 / rank * np.float32(self._side)) + warp * 3.2)
         fine = sample(self._tile, x * 1.7 + warp * 4, y * 1.4)
         edge = below - brink + warp * np.float32(0.012) * rank
         soft = np.float32(0.006 + 0.02 * self._rank)
-        shadow = smoothstep(-1.0, 1.0, edge / soft) * smoothstep(-0.1, 0.5, brink * 12 + 0.3)
+        shadow = smoothstep(-1.0, 1.0, edge / soft)
+        shadow *= self._shaded.take(lean, mode="clip")
         side = np.float32(self._side)
         flank = 0.68 - tilt * side * np.float32(0.5) - below * np.float32(0.55)
-        lit = flank + ripple * np.float32(0.035) * np.minimum(stretch, 1.2) + warp * 0.045 + fine * 0.02
+        lit = flank + ripple * np.float32(0.035) * stretch + warp * 0.045 + fine * 0.02
         dark = 0.12 + ripple * np.float32(0.012) + warp * 0.02 + below * 0.12
         rim = np.exp(-below * np.float32(90) / rank) * np.float32(0.16)
-        return lit + (dark - lit) * (1 - shadow) * np.float32(0.82) + rim
+        shadow -= 1
+        shadow *= np.float32(-0.82)
+        dark -= lit
+        dark *= shadow
+        dark += lit
+        dark += rim
+        return dark
 
 
 class Dunes:

@@ -7,6 +7,7 @@ import numpy as np
 from filmgate.renderer.camera import Moment
 from filmgate.renderer.noise import Field, sample, smoothstep, texture
 from filmgate.renderer.palette import light as paint_light
+from filmgate.renderer.palette import snowy
 from filmgate.renderer.ridges import fade
 from filmgate.renderer.sky import Sky
 from filmgate.renderer.stage import Stage
@@ -129,8 +130,11 @@ class Snow:
             + light.haze * 0.3
             + (light.upper * 0.4 + light.sun * 0.25) * (0.6 if light.moon else 1)
         )
+        blue = light.upper * 0.55 + light.haze * 0.45
+        if stage.direction.time == "dusk":
+            white, blue = snowy(white) * 1.1, snowy(blue, 0.5)
         self._white = np.asarray(white * (0.95 if light.moon else 1.0), np.float32)
-        self._blue = np.asarray(light.upper * 0.55 + light.haze * 0.45, np.float32)
+        self._blue = np.asarray(blue, np.float32)
 
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint one frame."""

@@ -10,6 +10,10 @@ from filmgate.renderer.palette import light as paint_light
 from filmgate.renderer.scenes.nebula import StarFlight
 from filmgate.renderer.stage import Stage
 
+# The rings lie within these distances, in radii of the planet.
+_INNER, _OUTER = 1.27, 2.21
+_GROOVES = 8192
+
 
 class Planet:
     """Clouded world, gas giant or ringed planet, with a glowing limb."""
@@ -34,7 +38,18 @@ class Planet:
         self._soft = stage.coarse(2)
         self._side = 1.0 if rng.random() < 0.5 else -1.0
         self._tilt = float(rng.random() * 0.5 - 0.25)
+        self._groove, self._dense = self._ring_profile()
         self._colours()
+
+    def _ring_profile(self) -> tuple[Field, Field]:
+        """Return brightness and density of the rings from _INNER to _OUTER planet radii."""
+        ring = np.linspace(_INNER, _OUTER, _GROOVES, dtype=np.float32)[None, :]
+        grooves = sample(self._cloud, ring * 260, np.full_like(ring, 7))
+        grooves += 0.5 * sample(self._cloud, ring * 700, np.full_like(ring, 31))
+        inside = smoothstep(1.28, 1.36, ring) * (1 - smoothstep(2.1, 2.2, ring))
+        gap = 1 - 0.85 * np.exp(-(((ring - 1.78) / 0.035) ** 2))
+        dense = np.clip(0.55 + grooves * 0.17, 0.05, 0.95) * inside * gap
+        return np.asarray(grooves[0] * 0.04, np.float32), np.asarray(dense[0], np.float32)
 
     def _colours(self) -> None:
         ramp = self._stage.ramp
@@ -59,9 +74,12 @@ class Planet:
         self._globe(image, (float(centre_u), float(centre_v), float(radius)), sun, moment)
         self._halo(image, (centre_u, centre_v, radius), sun)
         if self._ringed:
-            x, y = (stage.u - centre_u) / radius, (stage.v - centre_v) / radius
+            reach = float(radius) * 1.25
+            top = int(np.clip(stage.row(float(centre_v) - reach), 0, stage.height))
+            low = int(np.clip(stage.row(float(centre_v) + reach) + 2, top, stage.height))
+            x, y = (stage.u - centre_u) / radius, (stage.v[top:low] - centre_v) / radius
             cover = np.clip((1 - np.sqrt(x * x + y * y)) * radius * np.float32(stage.unit) + 0.5, 0, 1)
-            self._rings(image, (x, y), cover, sun)
+            self._rings(image[:, top:low], (x, y), cover, sun)
 
     def _globe(
         self, image: Field, place: tuple[float, float, float], sun: tuple[np.float32, ...], moment: Moment
@@ -155,20 +173,27 @@ class Planet:
         x, y = place
         cos, sin = np.float32(np.cos(0.32 * self._side)), np.float32(np.sin(0.32 * self._side))
         across, along = x * cos - y * sin, (x * sin + y * cos) * np.float32(4.2)
-        ring = np.sqrt(across * across + along * along)
-        grooves = sample(self._cloud, ring * 260, np.zeros_like(ring) + np.float32(7))
-        grooves += 0.5 * sample(self._cloud, ring * 700, np.zeros_like(ring) + np.float32(31))
-        inside = smoothstep(1.28, 1.36, ring) * (1 - smoothstep(2.1, 2.2, ring))
-        gap = 1 - 0.85 * np.exp(-(((ring - 1.78) / 0.035) ** 2))
-        dense = np.clip(0.55 + grooves * 0.17, 0.05, 0.95) * inside * gap
+        ring = across * across
+        ring += along * along
+        np.sqrt(ring, out=ring)
+        ring -= np.float32(_INNER)
+        ring *= np.float32(_GROOVES / (_OUTER - _INNER))
+        index = ring.astype(np.intp)
         behind = (along < 0) * cover
         # The planet's shadow falls on the far part of its rings.
         aside = (y * sun[0] - x * sun[1]) * np.float32(1 / 0.9)
         aside *= aside
-        shadow = np.exp(-aside * aside * aside)
-        dark = shadow * ((x * sun[0] + y * sun[1]) < 0)
-        visible = dense * (1 - behind)
-        ramp = self._stage.ramp
+        dark = np.exp(-aside * aside * aside)
+        dark *= np.clip((x * sun[0] + y * sun[1]) * np.float32(-5), 0, 1)
+        visible = self._dense.take(index, mode="clip")
+        visible *= 1 - behind
+        light = self._groove.take(index, mode="clip")
+        dark *= np.float32(-0.9)
+        dark += 1
+        tone = self._stage.ramp[:, int(self._stage.ramp.shape[1] * 0.78)] * np.float32(0.75)
         for channel in range(3):
-            tone = (ramp[channel, int(ramp.shape[1] * 0.78)] * 0.75 + grooves * 0.04) * (1 - dark * 0.9)
-            image[channel] += (tone - image[channel]) * visible
+            body = light + tone[channel]
+            body *= dark
+            body -= image[channel]
+            body *= visible
+            image[channel] += body

@@ -37,6 +37,8 @@ class _Row:
             edge = start + (end - start) * 2 // 3
             side = self._front[:, edge:end]
             side[side < 90] = (side[side < 90] * 0.6).astype(np.uint8)
+        # Two neighbours averaged keep the windows from crawling.
+        self._front = (self._front >> 1) + (np.roll(self._front, -1, 1) >> 1)
         light = stage.light
         veil = light.haze * 0.6 + light.horizon * 0.4
         dark = light.shade * 0.75 + light.upper * 0.05
@@ -85,18 +87,18 @@ class _Row:
         ground = stage.row(float(plane.v(foot, view)))
         floor = np.clip((ground - rows) * scale, 0, _ROWS - 1).astype(np.intp)
         column = np.mod(u.astype(np.float64) * _PER_UNIT, _RING).astype(np.intp)[None, :]
-        # Two neighbours averaged keep the windows from crawling.
-        base = floor * _RING
-        tone = self._front.ravel().take(base + column, mode="clip").astype(np.intp)
-        tone += self._front.ravel().take(base + ((column + 1) & (_RING - 1)), mode="clip")
-        tone >>= 1
+        tone = self._front.ravel().take(floor * _RING + column, mode="clip").astype(np.intp)
         cover = np.clip(rows - crest[None, :] + 0.5, 0, 1)
         mist = np.clip(1 - (ground - rows) / (unit * 0.16), 0, 1) ** 2 * np.float32(0.35)
+        clear = 1 - mist
         for channel in range(3):
             area = image[channel, top:low]
             body = self._lut[channel].take(tone, mode="clip")
-            body += (self._veil[channel] - body) * mist
-            area += (body - area) * cover
+            body *= clear
+            body += mist * self._veil[channel]
+            body -= area
+            body *= cover
+            area += body
 
 
 class Skyline:

@@ -221,21 +221,19 @@ class Street:
         lamp = paint_light("#fff3d8") * 1.5 if coming else paint_light("#ff2a1e") * 1.15
         power = np.float32((1.0 if self._night else 0.55) * fade)
         glow = max(0.55, size * 0.0062)
-        pair = np.array([x - wide * 0.8, x + wide * 0.8], np.float32)
-        row = np.full(2, ground - high * 0.42, np.float32)
-        tone = np.repeat(lamp[:, None] * power, 2, axis=1).astype(np.float32)
-        splat(image, pair, row, np.full(2, glow, np.float32), tone * 1.6)
-        splat(image, pair, row, np.full(2, glow * 3.2, np.float32), tone * np.float32(0.16))
+        tone = lamp * power
+        # Lamps, the glow around them and their streaks in one go: a call costs more than a dot.
         steps = np.arange(1, 8, dtype=np.float32)
-        column = np.concatenate([np.full(7, pair[0]), np.full(7, pair[1])]).astype(np.float32)
-        down = ground + high * 0.3 + steps * high * 0.42
-        streak = np.exp(-steps * 0.42) * np.float32(0.34 * self._wet)
+        lamps = ground - high * 0.42
+        row = np.concatenate([[lamps, lamps], ground + high * 0.3 + steps * high * 0.42])
+        reach = np.concatenate([[glow, glow * 3.2], np.full(7, glow * 1.5)])
+        shine = np.concatenate([[1.6, 0.16], np.exp(-steps * 0.42) * (0.34 * self._wet)])
         splat(
             image,
-            column,
-            np.concatenate([down, down]).astype(np.float32),
-            np.full(14, glow * 1.5, np.float32),
-            (lamp[:, None] * power * np.concatenate([streak, streak])[None, :]).astype(np.float32),
+            np.repeat(np.array([x - wide * 0.8, x + wide * 0.8], np.float32), 9),
+            np.tile(row, 2).astype(np.float32),
+            np.tile(reach, 2).astype(np.float32),
+            (tone[:, None] * np.tile(shine, 2)[None, :]).astype(np.float32),
         )
 
     def _body(self, image: Field, box: tuple[float, float, float, float], fade: float) -> None:

@@ -13,7 +13,7 @@ from filmgate.renderer.stage import Stage
 class Tunnel:
     """Fly down a tube of light; a portal is the same tube seen from outside."""
 
-    detail: ClassVar[float] = 0.6
+    detail: ClassVar[float] = 0.55
     sound: ClassVar[str] = "deep"
 
     def __init__(self, stage: Stage) -> None:

@@ -44,11 +44,15 @@ class Underwater:
     def paint(self, image: Field, moment: Moment) -> None:
         """Paint one frame."""
         stage, view = self._stage, moment.view
-        part = np.clip((stage.v + stage.bottom) / (2 * stage.bottom) + view.y * 0.3, 0, 1)
-        side = np.abs(stage.u - np.float32(self._sun)) * np.float32(0.28)
+        soft = self._soft
+        part = np.clip((soft.v + soft.bottom) / (2 * soft.bottom) + view.y * 0.3, 0, 1)
+        side = np.abs(soft.u - np.float32(self._sun)) * np.float32(0.28)
         index = (np.clip(part * 0.86 + side + 0.06, 0, 1) * 511).astype(np.intp)
-        image[:] = self._water[:, index]
-        self._shafts(image, moment)
+        shafts = self._shafts(moment)
+        for channel in range(3):
+            water = self._water[channel].take(index, mode="clip")
+            water += shafts * (self._water[channel, 30] * np.float32(0.75))
+            image[channel] = stage.enlarge(water)
         for place in range(3):
             self._reef(image, moment, place)
             if place == 1:
@@ -56,12 +60,13 @@ class Underwater:
         self._drift(image, moment)
         self._bloom.paint(image)
 
-    def _shafts(self, image: Field, moment: Moment) -> None:
+    def _shafts(self, moment: Moment) -> Field:
+        """Return the light that falls through the surface, at the size of the soft stage."""
         soft, time = self._soft, moment.time
         origin = np.float32(-soft.bottom * 1.75)
         angle = (soft.u - np.float32(self._sun - moment.view.x * 0.2)) / (soft.v - origin)
-        first = ring_at(self._rays[0], (angle * 330 + time * 7).astype(np.float64))
-        second = ring_at(self._rays[1], (angle * 420 - time * 9).astype(np.float64))
+        first = ring_at(self._rays[0], angle * 330 + np.float32(time * 7))
+        second = ring_at(self._rays[1], angle * 420 - np.float32(time * 9))
         depth = (soft.v + soft.bottom) / (2 * soft.bottom)
         ray = (
             np.clip(0.35 + 0.34 * first + 0.3 * second, 0, 2) ** 1.6
@@ -71,10 +76,7 @@ class Underwater:
         caustic = sample(self._tile, soft.u * 90 + time * 5, np.exp(-depth * 3.0) * 220 + time * 8)
         caustic -= sample(self._tile, soft.u * 90 - time * 6 + 200, np.exp(-depth * 3.0) * 220 - time * 5)
         surface = np.exp(-np.abs(caustic) * 3.4) * np.exp(-depth * 9)
-        light = self._stage.enlarge(np.asarray(ray * 0.55 + surface * 0.75, np.float32))
-        tone = self._water[:, 30]
-        for channel in range(3):
-            image[channel] += light * tone[channel] * np.float32(0.75)
+        return np.asarray(ray * 0.55 + surface * 0.75, np.float32)
 
     def _reef(self, image: Field, moment: Moment, place: int) -> None:
         stage, view = self._stage, moment.view

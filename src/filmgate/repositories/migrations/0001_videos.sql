@@ -49,7 +49,9 @@ CREATE TABLE videos (
     id text PRIMARY KEY,
     project text NOT NULL,
     key_id text NOT NULL,
-    batch_id text REFERENCES batches (id),
+    -- No foreign key, which would look the batch up again for each of its rows: both are inserted in one
+    -- transaction, and a batch is never deleted.
+    batch_id text,
     batch_index integer,
     status text NOT NULL CHECK (status IN ('queued', 'in_progress', 'completed', 'failed', 'cancelled')),
     priority smallint NOT NULL DEFAULT 0,
@@ -61,7 +63,7 @@ CREATE TABLE videos (
     prompt text NOT NULL,
     request jsonb NOT NULL,
     requested jsonb NOT NULL,
-    adjustments text[] NOT NULL DEFAULT '{}',
+    adjustments jsonb NOT NULL DEFAULT '[]',
     metadata jsonb NOT NULL DEFAULT '{}',
     webhook_url text,
     progress smallint NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
