@@ -71,7 +71,7 @@ class Storm:
                 self.happened[what] += 1
 
     def _revive(self) -> None:
-        """Start again what has ended by itself: forgivable only before it was ready, as the database is cut."""
+        """Start again what has ended by itself: forgiven only where the database was away as it began."""
         for name, was_ready in self._stage.revive():
             if was_ready:
                 self.failures.append(f"{name} ended by itself")

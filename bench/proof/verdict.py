@@ -11,7 +11,7 @@ from bench.proof.asking import Asked
 from bench.proof.faults import ENDLESS, UNREACHABLE
 from bench.proof.orders import number_of
 
-_ADDRESS = re.compile(r"(\d+\\.){3}\\d+(:\\d+)? ?|[a-z_]*_[0-9a-z]{20,}")
+_ADDRESS = re.compile(r"(\d+\.){3}\d+(:\d+)?")
 _HELD = ("unknown", "parked")
 _FINAL = ("completed", "failed", "cancelled")
 VIDEOS = """
@@ -117,7 +117,7 @@ def _standing(row: Mapping[str, Any], tries: Sequence[Mapping[str, Any]], *, mad
 
 
 def _short(reason: str) -> str:
-    return _ADDRESS.sub("", reason)[:80].strip() or "no reason"
+    return _ADDRESS.sub("the vendor", reason)[:80].strip() or "no reason"
 
 
 def _lost(books: Books, index: _Index) -> Generator[str, None, None]:

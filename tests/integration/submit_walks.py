@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from filmgate.domain.attempt import ATTEMPT_TRANSITIONS, LIVE_STATES, AttemptState
 from filmgate.domain.errors import (
-    NotFound,
     OutcomeUnknown,
     RefusalKind,
     Refused,

@@ -36,7 +36,7 @@ async def recording(dsn: str) -> AsyncGenerator[Database, None]:
 @pytest.mark.timeout(60 + _WALKS * 2)
 @pytest.mark.parametrize("evidence", Evidence)
 @settings(
-    max_examples=_WALKS or 25,
+    max_examples=_WALKS or 20,
     derandomize=not _WALKS,
     database=None,
     deadline=None,

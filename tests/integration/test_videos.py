@@ -65,6 +65,15 @@ async def test_completing_stores_what_was_measured(database: Database, videos: V
     assert (video.result, video.progress) == (RESULT, 100)
 
 
+async def test_only_a_video_that_still_waits_fails_for_not_having_been_sent(
+    database: Database, videos: VideoRepository
+) -> None:
+    waiting = await put_video(database, VideoStatus.QUEUED)
+    sent = await put_video(database, VideoStatus.IN_PROGRESS)
+    assert [await videos.fail_waiting(name, ERROR) for name in (waiting, sent)] == [True, False]
+    assert (await row_of(database, sent))["status"] == "in_progress"
+
+
 async def test_failing_stores_who_said_so_and_whether_it_was_charged(
     database: Database, videos: VideoRepository
 ) -> None:

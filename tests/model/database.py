@@ -1,11 +1,14 @@
 """What happens in the database alone: cancels, expired leases, quiet times, operators and restores."""
 
 from tests.model.state import (
+    LIVE,
     UNCERTAIN,
     Attempt,
+    Attempts,
     Config,
     State,
     Steps,
+    Videos,
     after,
     failed,
     known,
@@ -120,23 +123,28 @@ def _operator(config: Config, state: State, attempt: Attempt) -> Steps:
 
 
 def _restores(config: Config, state: State) -> Steps:
-    """The database goes back; the guard then holds for sent whatever waits, and starts a new epoch."""
-    now = epoch(config, state) + 1
-    for lost, (videos, attempts) in enumerate(reversed(state.past), 1):
+    """The database goes back to what it held a few commits ago."""
+    for lost, held in enumerate(reversed(state.past), 1):
+        rows = held
         if not config.breaks("no_restore_guard"):
-            attempts = tuple(one._replace(token=(one.token[0], now)) for one in attempts)
-            for video, status in enumerate(videos):
-                mine = [one for one in attempts if one.video == video]
-                if status == "queued" and not any(one.state in UNCERTAIN for one in mine):
-                    ref = (video, len(mine))
-                    attempts = with_attempt(attempts, Attempt(ref, "unknown", (1, now)))
-                    videos = with_video(videos, video, "in_progress")
+            rows = _guarded(*rows, epoch(config, state) + 1)
         restored = after(
             config,
             state,
-            videos=videos,
-            attempts=attempts,
+            videos=rows[0],
+            attempts=rows[1],
             restores=state.restores - 1,
             quiet=frozenset(),
         )
         yield f"the database is restored and loses {lost} commits", restored._replace(past=())
+
+
+def _guarded(videos: Videos, attempts: Attempts, now: int) -> tuple[Videos, Attempts]:
+    """Hold for sent whatever waits after a restore, and let no older fact land."""
+    attempts = tuple(one._replace(token=(one.token[0], now)) for one in attempts)
+    for video, status in enumerate(videos):
+        mine = [one for one in attempts if one.video == video]
+        if status == "queued" and not any(one.state in LIVE for one in mine):
+            attempts = with_attempt(attempts, Attempt((video, len(mine)), "unknown", (1, now)))
+            videos = with_video(videos, video, "in_progress")
+    return videos, attempts

@@ -159,7 +159,7 @@ class State(NamedTuple):
         return {one.job for one in self.attempts if one.state == "accepted"}
 
     def is_open(self, attempt: Attempt) -> bool:
-        """Tell whether an attempt is still looked for: only a restore can leave one beside an accepted one."""
+        """Tell whether an attempt is still looked for: a restore may leave one beside an accepted one."""
         bound = any(one.state == "accepted" for one in self.of(attempt.video))
         return attempt.state == "unknown" and not bound
 

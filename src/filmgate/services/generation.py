@@ -170,8 +170,12 @@ class _Send:
 
     async def _accepted(self, job_id: str) -> None:
         first = self._sender.plan.first((self._video.provider, self._video.provider_model))
-        if not await self._attempts.accept(self.attempt_id, job_id, first):
-            _log.warning("job_not_bound", attempt=self.attempt_id, provider_job=job_id)
+        if await self._attempts.accept(self.attempt_id, job_id, first):
+            return
+        # A callback may have come before the answer, or the first try at this commit have been heard.
+        attempt = await self._attempts.get(self.attempt_id)
+        if attempt is None or attempt.provider_job_id != job_id:
+            _log.error("job_not_bound", attempt=self.attempt_id, provider_job=job_id)
 
     def _intent(self, body: bytes) -> Intent:
         quiet = timedelta(seconds=self._provider.quiet_seconds)

@@ -89,7 +89,7 @@ class VideoService:
     async def _insert_group(self, videos: Sequence[Video]) -> Sequence[BudgetExceeded | None]:
         # A commit whose answer was lost may have happened; inserting the same ids again settles it.
         refused = await create_surely(lambda: self._videos.insert(videos), BLIND, again=False)
-        return [refused.get(video.id) for video in videos]
+        return [refused.get(video.id) for video in videos] if refused else [None] * len(videos)
 
     def creation(self, key: Key, asked: AskedVideo) -> Creation[Video]:
         """Return the steps of ``create``, to be carried out once however often they are asked for."""
