@@ -29,23 +29,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a short storm, and nothing written into docs")
     parser.add_argument("--peers", action="store_true", help="count what vendors' own clients pay, too")
     parser.add_argument("--only-peers", action="store_true", help="only that")
-    parser.add_argument("--keep", action="store_true", help="keep the folder of a run that failed")
+    parser.add_argument("--keep", action="store_true", help="keep the folder of each run")
     asked = parser.parse_args(arguments)
     set_up_logging("error", pretty=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     runs: list[dict[str, Any]] = []
     machine = describe()
+    path = report.QUICK if asked.quick else report.JSON
     try:
         for number in range(0 if asked.only_peers else asked.seeds):
             runs.append(_run(_plan(asked.videos, seed + number, quick=asked.quick), keep=asked.keep))
-            report.keep(runs, None, machine)
+            report.keep(path, runs, None, machine)
         beside = peers.measure(seed, _say) if asked.peers or asked.only_peers else None
     except NotProven as reason:
         _say(f"not carried out: {reason}")
         return 2
-    report.keep(runs, beside, machine)
-    print(report.show(json.loads(report.JSON.read_text("utf-8"))))
+    report.keep(path, runs, beside, machine)
+    print(report.show(json.loads(path.read_text("utf-8"))))
     if not asked.quick:
         report.write_page()
     broken = sum(len(run["violations"]) for run in runs)

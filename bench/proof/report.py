@@ -1,31 +1,38 @@
 """Write down what was shown: JSON for machines, a page for people."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from bench.ground import BUILD, ROOT
 from bench.report import renew, table
 
+_PORT = re.compile(r"(\d+\.){3}\d+:\d+")
 PAGE = ROOT / "docs" / "proof.md"
 JSON = BUILD / "proof.json"
+QUICK = BUILD / "proof-quick.json"
 
 
 def keep(
-    runs: Sequence[Mapping[str, Any]], peers: Mapping[str, Any] | None, machine: Mapping[str, Any]
+    path: Path,
+    runs: Sequence[Mapping[str, Any]],
+    peers: Mapping[str, Any] | None,
+    machine: Mapping[str, Any],
 ) -> None:
-    """Write build/proof.json; what was not run this time stays from the last."""
-    kept: dict[str, Any] = json.loads(JSON.read_text("utf-8")) if JSON.exists() else {}
+    """Write the figures down; what was not run this time stays from the last."""
+    kept: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     kept["machine"] = dict(machine)
     kept["measured_at"] = datetime.now(UTC).isoformat(timespec="minutes")
     if runs:
         kept["runs"] = list(runs)
     if peers is not None:
         kept["peers"] = dict(peers)
-    JSON.parent.mkdir(parents=True, exist_ok=True)
-    JSON.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def show(kept: Mapping[str, Any]) -> str:
@@ -87,7 +94,8 @@ def _vendors(runs: Sequence[Mapping[str, Any]]) -> str:
 def _counted(title: str, what: str, runs: Sequence[Mapping[str, Any]]) -> str:
     whole: Counter[str] = Counter()
     for run in runs:
-        whole.update(run[what])
+        for name, count in run[what].items():
+            whole[_PORT.sub("the vendor", name)] += count
     lines = [[name.replace("|", "/"), str(count)] for name, count in whole.most_common()]
     return f"### {title}\n\n" + (table(["", "videos"], lines) if lines else "None.")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 from filmgate.domain.attempt import ATTEMPT_TRANSITIONS, LIVE_STATES, AttemptState
@@ -157,11 +158,11 @@ class SubmitWalk:
         self.videos = [video.id for video in waiting]
         await self._look()
 
-    async def step(self, who: int, what: int) -> None:
+    async def step(self, chance: Random) -> None:
         """Take a step of one of those that can take any."""
         actors = [actions for actions in map(list, self._possible()) if actions]
-        actions = [one for one in actors[who % len(actors)] for _ in range(_weight(one[0]))]
-        await self._take_step(*actions[what % len(actions)])
+        actions = chance.choice(actors)
+        await self._take_step(*chance.choices(actions, [_weight(name) for name, _ in actions])[0])
 
     async def take(self, label: str) -> None:
         """Take the first possible step of this name."""
@@ -222,7 +223,7 @@ class SubmitWalk:
     def _on_video(self, number: int, video_id: str) -> Iterator[Action]:
         status = self.rows[video_id]["status"]
         if status in {"queued", "in_progress"}:
-            for worker in range(_WORKERS):
+            for worker in range(_WORKERS if status == "queued" else 1):
                 yield f"worker {worker} submits {number}", partial(self._submit, worker, video_id)
             yield f"cancel {number}", partial(self._cancel, video_id)
         if any(one["video_id"] == video_id and one["state"] in _UNCERTAIN for one in self.attempts):

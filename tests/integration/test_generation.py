@@ -17,6 +17,7 @@ from filmgate.domain.errors import (
 )
 from filmgate.domain.video import VideoStatus
 from filmgate.infrastructure.database import Database
+from filmgate.repositories.attempts import AttemptRepository
 from tests.integration.makers import (
     LANE,
     attempts_of,
@@ -282,12 +283,29 @@ async def test_an_answer_that_comes_after_the_sender_was_given_up_on_is_still_us
     assert len(works.vendor.paid) == 1
 
 
+async def test_the_answer_to_a_create_counts_more_than_a_callback_with_another_job(
+    works: Works,
+) -> None:
+    name = await admitted(works)
+    works.vendor.gate = asyncio.Event()
+    sending = asyncio.create_task(works.generation.submit(name))
+    await works.vendor.at_fence.wait()
+    (attempt,) = await attempts_of(works.database, name)
+    repository = AttemptRepository(works.database)
+    assert await repository.accept(attempt["id"], "never-made", timedelta(0))
+    works.vendor.gate.set()
+    await sending
+    (attempt,) = await attempts_of(works.database, name)
+    assert attempt["state"] == "accepted"
+    assert attempt["provider_job_id"] not in {None, "never-made"}
+
+
 async def test_a_job_that_another_attempt_has_already_is_bound_once(works: Works) -> None:
     await open_lane(works.database, 2)
     works.vendor.jobs_id = "vendor-same"
     one, two = await admitted(works), await admitted(works)
     await works.generation.submit(one)
-    with pytest.raises(Exception, match="vendor-same"):
+    with pytest.raises(Exception, match="provider_job_id"):
         await works.generation.submit(two)
     bound = await works.database.value("SELECT count(*) FROM attempts WHERE provider_job_id = 'vendor-same'")
     assert bound == 1

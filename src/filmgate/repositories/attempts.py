@@ -87,6 +87,21 @@ class AttemptRepository:
         )
         return changed(tag) == 1 or await self._accept_late(attempt_id, provider_job_id, first_poll)
 
+    async def rebind(self, attempt_id: str, provider_job_id: str) -> bool:
+        """Bind an accepted attempt to the job that the create's own answer names, whoever named another.
+
+        False where the attempt has that job already, or has ended.
+        """
+        tag = await self._database.execute(
+            """
+            UPDATE attempts SET provider_job_id = $2, next_poll_at = now()
+            WHERE id = $1 AND state = 'accepted' AND provider_job_id <> $2
+            """,
+            attempt_id,
+            provider_job_id,
+        )
+        return changed(tag) == 1
+
     async def _accept_late(self, attempt_id: str, provider_job_id: str, first_poll: timedelta) -> bool:
         """Bind an attempt that was held for not created, and take its video out of the line again."""
         async with self._database.transaction() as session:

@@ -172,7 +172,10 @@ class _Send:
         first = self._sender.plan.first((self._video.provider, self._video.provider_model))
         if await self._attempts.accept(self.attempt_id, job_id, first):
             return
-        # A callback may have come before the answer, or the first try at this commit have been heard.
+        # Somebody was quicker: a callback, or the first try at this commit. What the answer says counts.
+        if await self._attempts.rebind(self.attempt_id, job_id):
+            _log.warning("job_rebound", attempt=self.attempt_id, provider_job=job_id)
+            return
         attempt = await self._attempts.get(self.attempt_id)
         if attempt is None or attempt.provider_job_id != job_id:
             _log.error("job_not_bound", attempt=self.attempt_id, provider_job=job_id)
