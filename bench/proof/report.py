@@ -125,7 +125,8 @@ def _peers(peers: Mapping[str, Any]) -> str:
         for row in peers["rows"]
     ]
     text = (
-        f"{peers['trials']} creates each; 2 where a peer's answers were all lost. filmgate had a minute; where it holds a film neither made nor "
+        f"{peers['trials']} creates each; 2 where a peer's answers were all lost. filmgate had a "
+        "minute; where it holds a film neither made nor "
         "failed, the vendor offers nothing to look it up by, and it waits for the operator."
     )
     title = "### Beside it: one create, and its answer is lost after the vendor has made the job"

@@ -335,8 +335,9 @@ class SubmitWalk:
         """Let the quiet time of a video's sends pass: nothing of them is under way any more."""
         for vendor in self.services.vendors.values():
             vendor.wire = [one for one in vendor.wire if one.reference != video_id]
-        for job in self._jobs():
-            job.listed = job.listed or job.reference == video_id
+            for job in vendor.bill:
+                exact = vendor.evidence is Evidence.EXACT
+                job.listed = job.listed or (exact and job.reference == video_id)
         for sending in self.sendings:
             sending.dead |= sending.video_id == video_id and sending.gate is Gate.FENCED
         await self._execute(

@@ -81,3 +81,49 @@ async def test_a_refusal_that_is_heard_too_late_leaves_a_video_alone_that_was_se
     await walk.take(_ANSWERED)
     await walk.settle()
     await walk.close()
+
+
+_STORIES = {
+    "a look before the create arrives": (
+        *_SEND,
+        "the lease of 1 of 0 expires",
+        "reconcile 1 of 0",
+        "make a job of the create of 0",
+    ),
+    "an error after the job was made": (*_SEND, "make a job of the create of 0, and answer 5xx", _ANSWERED),
+    "no answer after the job was made": (
+        *_SEND,
+        "make a job of the create of 0",
+        "crash the sender of 0 waiting for the answer",
+        "the lease of 1 of 0 expires",
+        "the quiet time of 0 passes",
+        "reconcile 1 of 0",
+    ),
+    "an answer after the video was cancelled": (
+        *_SEND,
+        "cancel 0",
+        "make a job of the create of 0",
+        "the lease of 1 of 0 expires",
+        _ANSWERED,
+    ),
+    "a sender that wakes too late": (
+        *_SEND[:2],
+        "the lease of 1 of 0 expires",
+        "the quiet time of 0 passes",
+        "reconcile 1 of 0",
+        "wake the sender of 0 past the fence, held up",
+    ),
+}
+
+
+@pytest.mark.parametrize("evidence", Evidence)
+@pytest.mark.parametrize("story", _STORIES.values(), ids=_STORIES)
+async def test_what_is_most_likely_to_happen_pays_once(
+    recording: Database, tmp_path: Path, evidence: Evidence, story: tuple[str, ...]
+) -> None:
+    walk = SubmitWalk(open_services(recording, tmp_path, evidence))
+    await walk.start(1)
+    for label in story:
+        await walk.take(label)
+    await walk.settle()
+    await walk.close()

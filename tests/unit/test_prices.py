@@ -1,4 +1,4 @@
-"""What is held covers every provider that may make it; what is charged is the price where it was made."""
+"""What is held covers every provider that may make the video; what is charged is the price of who made it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
