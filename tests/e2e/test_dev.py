@@ -94,7 +94,7 @@ def test_help_names_every_verb_on_one_line_and_sets_nothing_up(checkout: Checkou
     code, said = checkout.run("--help")
     assert code == 0
     lines = {line.split()[0]: line for line in said.splitlines() if line.startswith("  ")}
-    assert set(lines) == {"demo", "test", "check", "shots", "bench", "lock"}
+    assert set(lines) == {"demo", "test", "check", "shots", "bench", "proof", "lock"}
     assert all(len(line) < 110 for line in lines.values())
     assert checkout.calls() == []
 
