@@ -58,7 +58,7 @@ def kept_away(world: World) -> Generator[None, None, None]:
     """Hold the lock without which PostgreSQL is not started again."""
     descriptor = os.open(world.data / "postgres" / "server.lock", os.O_RDWR)
     try:
-        until(lambda: locked(descriptor), 10, "PostgreSQL to be gone")
+        until(lambda: locked(descriptor), 60, "PostgreSQL to be gone")
         yield
     finally:
         os.close(descriptor)
