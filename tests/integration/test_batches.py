@@ -168,11 +168,3 @@ async def test_pages_of_batches_follow_each_other_newest_first(gate: Gate, owner
         if cursor is None:
             break
     assert seen == sorted(made, reverse=True)
-
-
-async def test_a_batch_can_be_given_another_name_by_its_own_project(gate: Gate, owner: Key) -> None:
-    batch, _ = await gate.services.batches.create(owner, [ROW], "old", None)
-    repository = BatchRepository(gate.database, VideoRepository(gate.database))
-    assert not await repository.rename("another", batch.id, "new")
-    assert await repository.rename(owner.project, batch.id, "new")
-    assert (await gate.services.batches.get(owner, batch.id)).name == "new"

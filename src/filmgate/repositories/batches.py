@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from filmgate.domain.batch import Batch
 from filmgate.domain.money import Money
 from filmgate.domain.video import Video, VideoStatus
-from filmgate.infrastructure.database import Database, Record, Session, changed
+from filmgate.infrastructure.database import Database, Record, Session
 from filmgate.repositories.videos import VideoRepository
 
 
@@ -127,13 +127,6 @@ class BatchRepository:
                 [row["id"] for row in rows],
             )
         return [row["id"] for row in rows if row["status"] == VideoStatus.IN_PROGRESS]
-
-    async def rename(self, project: str, batch_id: str, name: str) -> bool:
-        """Give a batch another name; tell whether it is there."""
-        tag = await self._database.execute(
-            "UPDATE batches SET name = $3 WHERE project = $1 AND id = $2", project, batch_id, name
-        )
-        return changed(tag) == 1
 
 
 def _batch_of(row: Record) -> Batch:
