@@ -86,7 +86,9 @@ def test_a_worker_takes_postgres_over_when_its_owner_is_killed_and_finishes_the_
     note(f"batch finished {time.monotonic() - begun:.1f} s after the kill")
     tally = world.settled_tally(ids)
     assert tally.clean, tally
-    assert tally.attempts == {"succeeded": 6}
+    # A job whose sending the lost connection cut short was never created; it is ordered again.
+    assert tally.attempts["succeeded"] == 6
+    assert set(tally.attempts) <= {"succeeded", "not_created"}
     # Nothing is owed to the one that went: both still end as they should.
     assert [world.stop(member, 20) for member in (api, worker)] == [0, 0]
 

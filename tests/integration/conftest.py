@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx2
@@ -26,7 +27,7 @@ class Postgres:
     dsn: str
 
     def of(self, name: str) -> str:
-        return f"{self.dsn.rsplit('/', 1)[0]}/{name}"
+        return urlsplit(self.dsn)._replace(path=f"/{name}").geturl()
 
     async def execute(self, sql: str) -> None:
         connection = await asyncpg.connect(self.of("postgres"))

@@ -235,7 +235,7 @@ async def test_a_lost_password_is_replaced(data: Path) -> None:
 
 async def test_a_dropped_database_is_made_again_empty(data: Path) -> None:
     async with running(data) as (_, dsn):
-        await execute(dsn.removesuffix("filmgate") + "postgres", "DROP DATABASE filmgate")
+        await execute(dsn.replace("/filmgate?", "/postgres?"), "DROP DATABASE filmgate")
     async with running(data) as (_, dsn):
         assert await value(dsn, "SELECT to_regclass('film')") is None
 

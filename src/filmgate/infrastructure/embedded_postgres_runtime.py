@@ -48,8 +48,9 @@ class Runtime:
 
     @property
     def dsn(self) -> str:
-        """Return the address in the form every PostgreSQL client takes."""
-        return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
+        """Return the address in the form every PostgreSQL client takes; it is on loopback, without TLS."""
+        place = f"{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
+        return f"postgresql://{place}?sslmode=disable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,8 +184,7 @@ class Embedded:
                 raise StorageFull(str(error)) from error
             await self._renders.fail(render.id, _LOST_CODES.get(error.kind, "renderer_failed"), str(error))
         finally:
-            with suppress(OSError):
-                output.unlink(missing_ok=True)
+            _clear_up(output)
 
     async def _keep(self, render_id: str, output: Path) -> None:
         asset = f"renders/{render_id}.mp4"
@@ -254,6 +253,13 @@ class Embedded:
             path = output.with_suffix(".reference")
             await receive(self._store.stream(key), path, _MAX_FILM_BYTES)
         return str(path)
+
+
+def _clear_up(output: Path) -> None:
+    """Remove a film and everything beside it; a child that was killed could not remove its own."""
+    with suppress(OSError):
+        for left in output.parent.glob(f"{output.stem}.*"):
+            left.unlink(missing_ok=True)
 
 
 def _progress(render: Render | None) -> Progress:
