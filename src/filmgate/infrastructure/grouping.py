@@ -36,10 +36,11 @@ class Grouper(Generic[Item, Answer]):
         """Return the answer to one item, flushed together with its neighbours."""
         if len(self._waiting) >= self._capacity:
             raise Overloaded(f"{self._capacity} requests are already waiting for the database.")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
+        # The task knows its loop; to ask which one is running costs a system call for every item.
+        future: asyncio.Future[Answer] = self._task.get_loop().create_future()
+        self._waiting.append((item, future))
         return await future
 
     async def _drain(self) -> None:

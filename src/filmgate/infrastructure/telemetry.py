@@ -1,9 +1,12 @@
 """Write structured logs: one JSON object a line, or coloured text for people."""
 
+import asyncio
+import atexit
 import json
 import logging
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -47,19 +50,52 @@ def _whole_line(logger: Any, method: str, event: Any) -> bytes:
     return _serialise(event)
 
 
-class _Lines:
-    """Write the finished lines of one logger; what cannot be written is lost, and nobody waits for it."""
+class Sheaf:
+    """Write the lines of one turn of the event loop at once; outside of a loop each by itself.
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
-        self.name = name
+    What cannot be written is lost, and nobody waits for it.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._lines: deque[bytes] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        atexit.register(self.flush)
+
+    def add(self, line: bytes) -> None:
+        """Take one line, to be written before the loop waits again."""
+        self._lines.append(line)
+        if self._loop is None or self._loop.is_closed():
+            try:
+                self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self.flush()
+            else:
+                self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what there is."""
+        self._loop = None
+        taken: list[bytes] = []
+        # Two threads may be here at once: each line goes with the one that got it.
+        with suppress(IndexError):
+            while True:
+                taken.append(self._lines.popleft())
+        with suppress(OSError, ValueError):
+            self._file.write(b"".join(line + b"\n" for line in taken))
+            self._file.flush()
+
+
+class _Lines:
+    """Hand on the finished lines of one logger."""
+
+    def __init__(self, name: str, sheaf: Sheaf) -> None:
+        self.name = name
+        self._sheaf = sheaf
 
     def msg(self, line: str | bytes) -> None:
         """Write one line."""
-        text = line.encode("utf-8", "backslashreplace") if isinstance(line, str) else line
-        with suppress(OSError, ValueError):
-            self._file.write(text + b"\n")
-            self._file.flush()
+        self._sheaf.add(line.encode("utf-8", "backslashreplace") if isinstance(line, str) else line)
 
     debug = info = warning = error = critical = exception = msg
 
@@ -80,10 +116,10 @@ def set_up_logging(level: str, *, pretty: bool) -> None:
     )
     finish = [] if pretty else [structlog.processors.format_exc_info]
     _set_up_libraries(level, finish, renderer)
-    file = sys.stderr.buffer
+    sheaf = Sheaf(sys.stderr.buffer)
 
     def lines(name: str = "filmgate") -> _Lines:
-        return _Lines(name, file)
+        return _Lines(name, sheaf)
 
     chain = [*_SHARED, renderer] if pretty else [structlog.contextvars.merge_contextvars, _whole_line]
     structlog.configure(
