@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import batches, engine, pictures, report, starting, throughput
+from bench import batches, engine, pictures, polling, report, starting, throughput, waiting
 from bench.ground import BUILD, ROOT, CannotMeasure
 from bench.machine import Cores, describe, share_out
 
@@ -12,8 +12,10 @@ PARTS: dict[str, Callable[..., report.Result]] = {
     "throughput": throughput.measure,
     "batches": batches.measure,
     "engine": engine.measure,
+    "waiting": waiting.measure,
     "starting": starting.measure,
     "pictures": pictures.measure,
+    "polling": polling.measure,
 }
 _PAGE = ROOT / "docs" / "benchmarks.md"
 

@@ -15,6 +15,7 @@ import uvloop
 from bench.machine import cpu_seconds, tree
 from filmgate.app import Gate, open_gate
 from filmgate.domain.key import Key
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     JobState,
@@ -41,6 +42,7 @@ class Idle:
 
     name = "embedded"
     quiet_seconds = 1.0
+    polling = PollTerms(near=True)
     inline_images = False
 
     def prepare(self, order: Order) -> bytes:

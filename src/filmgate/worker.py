@@ -61,16 +61,17 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work."""
-        self._tasks = [
-            asyncio.create_task(self._engine.run_steps(), name="steps"),
-            asyncio.create_task(self._admit(), name="admit"),
-            asyncio.create_task(self._watch(), name="watch"),
-            asyncio.create_task(_every(_DELIVER_SECONDS, self._engine.deliver), name="deliver"),
-            asyncio.create_task(_every(_SWEEP_SECONDS, self._engine.sweep), name="sweep"),
-            asyncio.create_task(_every(_MEND_SECONDS, self._engine.mend), name="mend"),
-            asyncio.create_task(_every(_CLEAR_SECONDS, self._engine.clear), name="clear"),
-            asyncio.create_task(_every(_REPORT_SECONDS, self._report), name="report"),
-        ]
+        with self._engine.patience():
+            self._tasks = [
+                asyncio.create_task(self._engine.run_steps(), name="steps"),
+                asyncio.create_task(self._admit(), name="admit"),
+                asyncio.create_task(self._watch(), name="watch"),
+                asyncio.create_task(_every(_DELIVER_SECONDS, self._engine.deliver), name="deliver"),
+                asyncio.create_task(_every(_SWEEP_SECONDS, self._engine.sweep), name="sweep"),
+                asyncio.create_task(_every(_MEND_SECONDS, self._engine.mend), name="mend"),
+                asyncio.create_task(_every(_CLEAR_SECONDS, self._engine.clear), name="clear"),
+                asyncio.create_task(_every(_REPORT_SECONDS, self._report), name="report"),
+            ]
 
     async def stop(self, deadline: timedelta) -> None:
         """Take nothing more, finish or hand back what is under way, and be gone by the deadline."""

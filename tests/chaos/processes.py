@@ -91,9 +91,10 @@ class Member:
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait(10)
 
-    def ask(self, method: str, path: str, body: object = None, timeout: float = 30) -> Answer:
-        """Send one request; whatever goes wrong on the way is status 0."""
+    def ask(self, method: str, path: str, body: object = None, timeout: float = 30, **extra: str) -> Answer:
+        """Send one request, with ``extra`` headers; whatever goes wrong on the way is status 0."""
         headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        headers |= {name.replace("_", "-"): value for name, value in extra.items()}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
@@ -158,7 +159,7 @@ class World:
     def serve(self, *arguments: str, **extra: str) -> Member:
         """Start ``filmgate serve`` and return it once it is ready."""
         member = self.start("serve", "--port", "0", *arguments, **extra)
-        url = self._said(member, r"  API +(http://\S+)/api/v1")
+        url = self.wait_for(member, r"  API +(http://\S+)/api/v1")
         member = Member(member.process, member.log, url)
         until(lambda: member.ask("GET", "/ready", timeout=2).status == 200, READY_SECONDS, "the API")
         return member
@@ -166,17 +167,21 @@ class World:
     def work(self, *arguments: str, **extra: str) -> Member:
         """Start ``filmgate worker`` and return it once it is ready."""
         member = self.start("worker", *arguments, **extra)
-        self._said(member, r"(worker ready)")
+        self.wait_for(member, r"(worker ready)")
         return member
 
     def start(self, verb: str, *arguments: str, **extra: str) -> Member:
+        """Start a process on the data folder and return it at once."""
+        return self.launch(verb, "--data", str(self.data), *arguments, **extra)
+
+    def launch(self, verb: str, *arguments: str, **extra: str) -> Member:
         """Start a process and return it at once."""
         log = self.root / f"{len(self.members):02d}-{verb}.log"
         if self.database_url is not None:
             extra["DATABASE_URL"] = self.database_url
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "filmgate", verb, "--data", str(self.data), *arguments],
+                [sys.executable, "-m", "filmgate", verb, *arguments],
                 env=environment(TMPDIR=str(self.root), API_KEY=KEY, **extra),
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
@@ -187,6 +192,16 @@ class World:
         member = Member(process, log)
         self.members.append(member)
         return member
+
+    def wait_for(self, member: Member, pattern: str) -> str:
+        """Return the first group of a pattern once a process has said it; fail if it ends before."""
+
+        def look() -> str:
+            assert member.process.poll() is None, f"it ended by itself:\n{member.said()[-3000:]}"
+            found = re.search(pattern, member.said())
+            return found[1] if found else ""
+
+        return until(look, READY_SECONDS, f"“{pattern}” in {member.log.name}")
 
     def settle(self, lanes: int) -> None:
         """Let that many videos be under way at a time."""
@@ -236,6 +251,23 @@ class World:
         """Return the process of PostgreSQL that is the parent of all its others."""
         folder = f"{self.data}/postgres/cluster"
         return next(process for process in self.processes() if folder in process.cmdline())
+
+    @contextmanager
+    def frozen_postgres(self) -> Generator[None, None, None]:
+        """Keep every process of PostgreSQL from running, as a machine does that has no memory left."""
+        first = self.postmaster()
+        # First of all the one that makes the others.
+        first.suspend()
+        children = first.children(recursive=True)
+        for child in children:
+            with suppress(psutil.Error):
+                child.suspend()
+        try:
+            yield
+        finally:
+            for process in (*children, first):
+                with suppress(psutil.Error):
+                    process.resume()
 
     def power_cut(self) -> None:
         """Kill everything, PostgreSQL too; nobody gets to say a last word."""
@@ -309,14 +341,6 @@ class World:
         whole = next((self.data / "assets" / result["asset"]).glob("*.mp4"))
         if hashlib.sha256(whole.read_bytes()).hexdigest() != result["sha256"]:
             yield "the file is not the one that was checked"
-
-    def _said(self, member: Member, pattern: str) -> str:
-        def look() -> str:
-            assert member.process.poll() is None, f"it ended by itself:\n{member.said()[-3000:]}"
-            found = re.search(pattern, member.said())
-            return found[1] if found else ""
-
-        return until(look, READY_SECONDS, f"“{pattern}” in {member.log.name}")
 
     def _is_ours(self, process: psutil.Process) -> bool:
         mark = str(self.root)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,47 +9,10 @@ from contextlib import contextmanager
 import psutil
 
 from filmgate.infrastructure.embedded_postgres_cluster import locked
-from tests.chaos.processes import Answer, Member, World, note, until
+from tests.chaos.hammer import Hammer
+from tests.chaos.processes import Member, World, note, until
 
 RECOVERY_SECONDS = 10
-
-
-class Hammer:
-    """Create videos without pause from several threads, and keep every answer."""
-
-    def __init__(self, server: Member, threads: int = 3) -> None:
-        self._server = server
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._create, daemon=True) for _ in range(threads)]
-        self.answers: list[tuple[float, Answer]] = []
-
-    @contextmanager
-    def swinging(self) -> Generator[None, None, None]:
-        """Create for as long as the block lasts."""
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in self._threads:
-                thread.join(40)
-
-    @property
-    def accepted(self) -> list[str]:
-        return [answer.body["jobId"] for _, answer in self.answers if answer.status == 202]
-
-    @property
-    def refused(self) -> list[Answer]:
-        return [answer for _, answer in self.answers if answer.status == 503]
-
-    def accepted_since(self, moment: float) -> float | None:
-        return next((when for when, answer in self.answers if when > moment and answer.status == 202), None)
-
-    def _create(self) -> None:
-        while not self._stop.is_set():
-            answer = self._server.ask("POST", "/api/v1/videos", {"prompt": "a wave", "model": "procedural-1"})
-            self.answers.append((time.monotonic(), answer))
 
 
 @contextmanager
@@ -101,13 +63,8 @@ def lose_postgres(world: World, server: Member, number: signal.Signals) -> list[
         back = until(lambda: running_again(world, before), 20, "PostgreSQL to be back")
         took = until(lambda: hammer.accepted_since(back), 20, "an accepted create") - back
     assert took < RECOVERY_SECONDS
-    odd = [answer for _, answer in hammer.answers if answer.status not in {202, 503}]
-    assert odd == []
-    refused = hammer.refused
-    # What may have been accepted is not to be sent again blindly; everything else is.
-    unknown = [answer for answer in refused if answer.body["error"]["code"] == "acceptance_unknown"]
-    assert all(("retry-after" in answer.headers) == (answer not in unknown) for answer in refused)
-    note(f"{number.name}: {len(hammer.accepted)} accepted, {len(refused)} refused, back after {took:.2f} s")
+    hammer.check_refusals()
+    note(f"{number.name}: {len(hammer.accepted)} accepted, {len(hammer.refused)} refused, {took:.2f} s")
     return hammer.accepted
 
 

@@ -256,7 +256,7 @@ async def test_a_poll_that_brings_nothing_says_nothing(case: Case, fault: str) -
 @every_provider
 async def test_a_job_that_its_vendor_no_longer_knows_is_given_up_after_a_while(case: Case) -> None:
     async with bench(case) as at:
-        at.provider.missing_seconds = 0.2
+        at.provider.asking.missing_seconds = 0.2
         job = await at.submitted("A kite [twin:vanish-while-running]")
         assert (await at.until_final(job)).state is JobState.FAILED
         assert at.posts() == 1
@@ -266,7 +266,7 @@ async def test_a_job_that_its_vendor_no_longer_knows_is_given_up_after_a_while(c
 @pytest.mark.parametrize("fault", ["vanish-after-success", "result-missing"])
 async def test_a_film_that_is_nowhere_cannot_be_fetched(case: Case, fault: str, tmp_path: Path) -> None:
     async with bench(case) as at:
-        at.provider.missing_seconds = 0.2
+        at.provider.asking.missing_seconds = 0.2
         job = await at.submitted(f"A kite [twin:{fault}]")
         progress = await at.until_final(job)
         if progress.state is JobState.SUCCEEDED:

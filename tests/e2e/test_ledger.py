@@ -32,11 +32,28 @@ def test_a_key_is_made_with_budgets_and_listed_with_what_is_left(data: Path) -> 
     assert (made.returncode, made.stdout[:3]) == (0, "fg_")
     listed = filmgate(data, "keys", "ls").stdout
     assert "$2.50/day: $0.00 used, $2.50 left, $40.00: $0.00 used, $40.00 left" in listed
-    key = listed.splitlines()[1].split()[0]
+    key = listed.splitlines()[2].split()[0]
     changed = filmgate(data, "keys", "budget", key, "--budget", "50", "--no-budget", "day")
     assert changed.stdout == "$50.00: $0.00 used, $50.00 left\n"
     lifted = filmgate(data, "keys", "budget", key, "--no-budget", "total")
     assert lifted.stdout == f"{key} may spend without a limit.\n"
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "key_root"])
+def test_the_operators_own_key_can_have_a_budget(data: Path, name: str) -> None:
+    limits = ("--budget", "3", "--budget", "2/day", "--budget", "2.50/month")
+    set_ = filmgate(data, "keys", "budget", name, *limits)
+    assert set_.stdout.splitlines() == [
+        "$2.00/day: $0.00 used, $2.00 left",
+        "$2.50/month: $0.00 used, $2.50 left",
+        "$3.00: $0.00 used, $3.00 left",
+    ]
+    listed = filmgate(data, "keys", "ls").stdout.splitlines()
+    assert listed[1].split()[:3] == ["key_root", "API_KEY", "default"]
+    assert "$2.50/month: $0.00 used, $2.50 left" in listed[1]
+    lift = [word for span in ("total", "day", "month") for word in ("--no-budget", span)]
+    lifted = filmgate(data, "keys", "budget", name, *lift).stdout
+    assert lifted == f"{name} may spend without a limit.\n"
 
 
 def test_a_budget_that_cannot_be_read_makes_no_key(data: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     CannotTell,
@@ -120,6 +121,7 @@ class Billing:
     wire: list[Create] = field(default_factory=list)
     inline_images: bool = False
     quiet_seconds: float = 600.0
+    polling: PollTerms = field(default_factory=PollTerms)
 
     def prepare(self, order: Order) -> bytes:
         return order.reference.encode()
@@ -164,6 +166,9 @@ class Billing:
 
     async def notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Any:
         return SimpleNamespace(job_id=body.decode())
+
+    async def recognises(self, job: ProviderJob, order: Order) -> bool:
+        return any((one.id, one.reference) == (job.id, order.reference) for one in self.bill)
 
     async def download(self, job: ProviderJob, target: Path) -> None:
         raise AssertionError("no walk collects films")

@@ -63,9 +63,9 @@ async def wait_in_line(database: Database, count: int = 1, **changes: Any) -> li
     return videos
 
 
-async def put_video(database: Database, status: VideoStatus, *, admitted: bool = True) -> str:
+async def put_video(database: Database, status: VideoStatus, *, admitted: bool = True, **changes: Any) -> str:
     """Insert a video and set its status by hand."""
-    (video,) = await wait_in_line(database)
+    (video,) = await wait_in_line(database, **changes)
     await database.execute(
         """
         UPDATE videos SET status = $2, admitted_at = CASE WHEN $3 THEN now() END,
@@ -89,9 +89,10 @@ async def put_attempt(
     *,
     status: VideoStatus = VideoStatus.IN_PROGRESS,
     age: timedelta = timedelta(hours=1),
+    **changes: Any,
 ) -> tuple[str, str]:
     """Insert a video with one attempt in a state set by hand, all its deadlines over; return both ids."""
-    video_id = await put_video(database, status)
+    video_id = await put_video(database, status, **changes)
     attempt_id = new_id("att")
     await database.execute(
         """
@@ -172,19 +173,21 @@ async def until(condition: Callable[[], Awaitable[object] | object], seconds: fl
             await asyncio.sleep(0.02)
 
 
-def film(seconds: float = 1.0, *, rate: int = 24) -> bytes:
-    """Return a small film of moving stripes."""
+def film(
+    seconds: float = 1.0, *, rate: int = 24, size: tuple[int, int] = (64, 64), black: bool = False
+) -> bytes:
+    """Return a small film of moving stripes, or of nothing."""
     with NamedTemporaryFile(suffix=".mp4") as file:
-        _draw(file.name, round(seconds * rate), rate)
+        _draw(file.name, round(seconds * rate), rate, size, 0 if black else 1)
         return Path(file.name).read_bytes()
 
 
-def _draw(path: str, frames: int, rate: int) -> None:
+def _draw(path: str, frames: int, rate: int, size: tuple[int, int], light: int) -> None:
     with av.open(path, "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for number in range(frames):
-            row = (np.arange(64) * 4 + number * 8) % 256
-            picture = np.repeat(row.astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
+            row = (np.arange(size[0]) * 4 + number * 8) % 256 * light
+            picture = np.repeat(row.astype(np.uint8)[None, :, None], size[1], axis=0).repeat(3, axis=2)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     JobState,
@@ -23,6 +24,7 @@ from filmgate.infrastructure.storage import LocalStore
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.idempotency import IdempotencyRepository
 from filmgate.repositories.lanes import LaneRepository
+from filmgate.repositories.reroutes import RerouteRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.repositories.workers import WorkerRepository
 from filmgate.services.admission import AdmissionService
@@ -47,6 +49,7 @@ class Scripted:
     name: str = "scripted"
     inline_images: bool = False
     quiet_seconds: float = 0.0
+    polling: PollTerms = field(default_factory=PollTerms)
     unprepared: Exception | None = None
     unreached: Exception | None = None
     outcome: Exception | None = None
@@ -171,7 +174,7 @@ async def open_works(database: Database, folder: Path) -> AsyncGenerator[Works, 
             GenerationService(
                 *common,
                 Sender("worker_1", wake, store, PollPlan()),
-                FallbackService(RoutingService({}, "none"), videos),
+                FallbackService(RoutingService({}, "none"), videos, RerouteRepository(database)),
                 PacingService(lanes),
             ),
             WatchingService(*common, wake, PollPlan()),

@@ -23,16 +23,18 @@ from filmgate.domain.key import Key
 from filmgate.domain.money import Money
 from filmgate.domain.provider import JobState
 from filmgate.domain.routing import Capability, Lane, Route, Target
-from filmgate.infrastructure.database import Database, Record, RowRejected
+from filmgate.infrastructure.database import Database, Record
 from filmgate.infrastructure.storage import LocalStore
 from filmgate.providers.catalogue import read_catalogue
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.lanes import LaneRepository
+from filmgate.repositories.reroutes import RerouteRepository
 from filmgate.repositories.unsettled import UnsettledRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.services.admission import AdmissionService
 from filmgate.services.fallback import FallbackService
 from filmgate.services.generation import GenerationService, Sender
+from filmgate.services.guarding import SendGuard
 from filmgate.services.notices import NoticeService
 from filmgate.services.operating import OperatingService
 from filmgate.services.pacing import PacingService
@@ -48,7 +50,7 @@ Action = tuple[str, Callable[[], Awaitable[object]]]
 
 _OWNER = Key("key_owner", "owner", "project_of_owner", "wner")
 _UNCERTAIN = {"sending", "unknown", "parked"}
-_WORKERS = 2
+WORKERS = 2
 _SETTLING_ROUNDS = 4
 # These end a story early, or take the rest of it out of most of the promises.
 _RARE = ("cancel", "crash", "the operator", "watch", "finish", "fail", "lose", "do not reach")
@@ -79,26 +81,35 @@ def _capability(name: str) -> Capability:
     return replace(like, provider=name, model=f"{name}-1", price=Money(10))
 
 
-def open_services(database: Database, folder: Path, evidence: Evidence) -> Services:
-    """Bring the services up; a refusal of the first vendor's own leads to the second."""
+def open_services(
+    database: Database, folder: Path, evidence: Evidence, guards: Sequence[SendGuard] = ()
+) -> Services:
+    """Bring the services up; a refusal of the first vendor's own leads to the second.
+
+    ``guards`` are those of the workers, where they have any.
+    """
     vendors = {name: Billing(name, evidence) for name in ("first", "second")}
     table = cast("dict[str, Any]", vendors)
     videos, attempts = VideoRepository(database), AttemptRepository(database)
     lanes, store, plan = LaneRepository(database), LocalStore(folder), PollPlan()
     targets = tuple(Target(name, _capability(name)) for name in vendors)
-    fallback = FallbackService(RoutingService({"house": Route("house", targets)}, "house"), videos)
+    fallback = FallbackService(
+        RoutingService({"house": Route("house", targets)}, "house"), videos, RerouteRepository(database)
+    )
     rest = (fallback, PacingService(lanes))
+
+    def sender(number: int) -> Sender:
+        watched = dict.fromkeys(vendors, guards[number]) if guards else {}
+        return Sender(f"worker_{number}", _nothing, store, plan, guards=watched)
+
     return Services(
         database,
         vendors,
         AdmissionService(lanes),
-        [
-            GenerationService(videos, attempts, table, Sender(f"worker_{n}", _nothing, store, plan), *rest)
-            for n in range(_WORKERS)
-        ],
+        [GenerationService(videos, attempts, table, sender(n), *rest) for n in range(WORKERS)],
         ReconciliationService(videos, attempts, table, _nothing),
         WatchingService(videos, attempts, table, _nothing, plan),
-        NoticeService(table, attempts, lambda *_: True, _nothing),
+        NoticeService(table, videos, attempts, lambda *_: True, _nothing),
         OperatingService(attempts, UnsettledRepository(database)),
         VideoService(videos, attempts, cast("Any", None), table, store, _nothing),
     )
@@ -188,7 +199,7 @@ class SubmitWalk:
             await self.services.reconciliation.sweep()
             for attempt in self.attempts:
                 if attempt["state"] == "unknown":
-                    await self._reconcile(attempt["id"], attempt["video_id"])
+                    await self._reconcile(attempt["id"])
             for job in self._jobs():
                 if job.state is JobState.PROCESSING:
                     job.state = JobState.SUCCEEDED
@@ -223,7 +234,7 @@ class SubmitWalk:
     def _on_video(self, number: int, video_id: str) -> Iterator[Action]:
         status = self.rows[video_id]["status"]
         if status in {"queued", "in_progress"}:
-            for worker in range(_WORKERS if status == "queued" else 1):
+            for worker in range(WORKERS if status == "queued" else 1):
                 yield f"worker {worker} submits {number}", partial(self._submit, worker, video_id)
             yield f"cancel {number}", partial(self._cancel, video_id)
         if any(one["video_id"] == video_id and one["state"] in _UNCERTAIN for one in self.attempts):
@@ -237,7 +248,7 @@ class SubmitWalk:
         if attempt["state"] == "sending":
             yield f"the lease of {what} expires", partial(self._expire, attempt_id)
             return
-        yield f"reconcile {what}", partial(self._reconcile, attempt_id, video_id)
+        yield f"reconcile {what}", partial(self._reconcile, attempt_id)
         yield f"the operator abandons {what}", partial(self._abandon, attempt_id, video_id)
         yield f"the operator resends {what}", partial(self._resend, attempt_id, video_id)
         for job in self._loose():
@@ -349,14 +360,11 @@ class SubmitWalk:
             video_id,
         )
 
-    async def _reconcile(self, attempt_id: str, video_id: str) -> None:
+    async def _reconcile(self, attempt_id: str) -> None:
         try:
             await self.services.reconciliation.reconcile(attempt_id)
         except NotSettledYet:
             return
-        except RowRejected:
-            # Only a second payment on an operator's word leaves two sends to find one job.
-            assert video_id in self.resent
 
     async def _abandon(self, attempt_id: str, video_id: str) -> None:
         self.abandoned.add(video_id)

@@ -4,7 +4,7 @@ import asyncio
 import csv
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -13,8 +13,10 @@ import pytest
 
 from filmgate.app import Gate, open_gate
 from filmgate.domain.budget import Budget, Span
+from filmgate.domain.key import ROOT_KEY_ID
 from filmgate.domain.money import Money
 from filmgate.repositories.budgets import BudgetRepository
+from filmgate.services.budgets import BudgetService
 from filmgate.settings import ProviderSettings, Settings
 from tests.integration.accounts import ERROR, Accounts
 from tests.integration.scripted import Scripted
@@ -125,6 +127,66 @@ async def test_a_batch_shows_what_it_costs_and_has_cost(
     await accounts.fail(await accounts.accept(video), "0.15")
     shown = (await api.get(f"/api/v1/batches/{made['batchId']}", headers=key)).json()
     assert (shown["estimatedCost"]["amount"], shown["cost"]["amount"]) == ("1.50", "0.15")
+
+
+async def test_a_batch_shows_the_limit_that_its_client_gave(
+    api: httpx2.AsyncClient, key: dict[str, str]
+) -> None:
+    limited = (await api.post(BATCH, json={"videos": [ASKED], "maxCost": "0.75"}, headers=key)).json()
+    free = (await api.post(BATCH, json={"videos": [ASKED]}, headers=key)).json()
+    shown = (await api.get(f"/api/v1/batches/{limited['batchId']}", headers=key)).json()
+    assert shown["maxCost"] == {"amount": "0.75", "currency": "USD"}
+    assert (await api.get(f"/api/v1/batches/{free['batchId']}", headers=key)).json()["maxCost"] is None
+    listed = (await api.get("/api/v1/batches", headers=key)).json()["batches"]
+    assert {one["batchId"]: one["maxCost"] for one in listed} == {
+        limited["batchId"]: shown["maxCost"],
+        free["batchId"]: None,
+    }
+
+
+async def test_the_operators_own_key_is_held_to_its_budget(
+    api: httpx2.AsyncClient, key: dict[str, str], gate: Gate
+) -> None:
+    budgets = BudgetService(BudgetRepository(gate.database))
+    assert (await api.post(VIDEOS, json=ASKED, headers=key)).status_code == 202
+    await budgets.grant(ROOT_KEY_ID, {Span.DAY: Money.parse("1.00"), Span.TOTAL: Money.parse("40")})
+    assert (await api.post(VIDEOS, json=ASKED, headers=key)).status_code == 202
+    refused = await api.post(VIDEOS, json=ASKED, headers=key)
+    assert (refused.status_code, refused.json()["budget"]["scope"]) == (402, ROOT_KEY_ID)
+    assert refused.json()["budget"]["used"]["amount"] == "1.00"
+    await budgets.lift(ROOT_KEY_ID, [Span.DAY])
+    assert (await api.post(VIDEOS, json=ASKED, headers=key)).status_code == 202
+    assert await Accounts(gate.database).adds_up()
+
+
+@pytest.mark.parametrize("route", [VIDEOS, BATCH])
+async def test_an_over_budget_refusal_of_a_keyed_create_leaves_nothing_half_done(
+    api: httpx2.AsyncClient, gate: Gate, route: str
+) -> None:
+    name, headers = await a_key(gate, day="0.75", month="100")
+    again = headers | {"Idempotency-Key": "k"}
+    asked = ASKED if route == VIDEOS else {"videos": [ASKED, ASKED], "maxCost": "5", "name": "all or none"}
+    if route == VIDEOS:
+        assert (await api.post(VIDEOS, json=ASKED, headers=headers)).status_code == 202
+    before = await _everything(gate)
+    for _ in range(2):
+        assert (await api.post(route, json=asked, headers=again)).status_code == 402
+    assert await _everything(gate) == before
+    assert await Accounts(gate.database).adds_up()
+    room = Budget(name, Span.DAY, Money.parse("5"))
+    await BudgetRepository(gate.database).set_limit(room, datetime.now(UTC))
+    made = [await api.post(route, json=asked, headers=again) for _ in range(2)]
+    assert [answer.status_code for answer in made] == [202, 202]
+    assert made[0].json() == made[1].json()
+
+
+async def _everything(gate: Gate) -> dict[str, object]:
+    """Return all that a create writes, row by row."""
+    tables = ("videos", "batches", "holds", "ledger", "budgets", "budget_periods", "idempotency_keys")
+    return {
+        table: [str(row) for row in await gate.database.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]
+        for table in tables
+    }
 
 
 async def test_an_exceeded_budget_is_402_with_figures_and_the_mend(
@@ -330,3 +392,19 @@ async def test_what_was_released_can_be_spent_again(api: httpx2.AsyncClient, gat
     assert (await api.post(VIDEOS, json=ASKED, headers=headers)).status_code == 402
     await Accounts(gate.database).videos.fail(made["jobId"], ERROR)
     assert (await api.post(VIDEOS, json=ASKED, headers=headers)).status_code == 202
+
+
+async def test_the_list_of_models_says_when_one_retires(settings: Settings) -> None:
+    soon = datetime.now(UTC).date() + timedelta(days=3)
+    going = ProviderSettings("scripted", "scripted", models={"dear-1": {**MODEL, "retires_on": soon}})
+    changed = replace(settings, providers={"scripted": going})
+    async with open_gate(changed, work=False, providers={"scripted": Scripted()}) as gate:
+        transport = httpx2.ASGITransport(app=gate.application())
+        async with httpx2.AsyncClient(transport=transport, base_url="http://gate.test") as client:
+            headers = {"Authorization": f"Bearer {gate.api_key}"}
+            listed = (await client.get("/api/v1/models", headers=headers)).json()["models"]
+    (target,) = next(one for one in listed if one["name"] == "dear-1")["targets"]
+    assert target["retiresOn"] == soon.isoformat()
+    assert target["warning"] == (
+        f"Its provider retires it on {soon}, in 3 days; from then on it is no longer sent to."
+    )

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from filmgate.domain.attempt import ATTEMPT_TRANSITIONS, LIVE_STATES, AttemptState
+from filmgate.domain.money import FREE, Money
 from filmgate.domain.video import VideoError, VideoStatus
 from filmgate.infrastructure.database import Database, RowRejected
 from filmgate.repositories.attempts import AttemptRepository, Intent
@@ -112,7 +114,7 @@ async def test_only_an_attempt_that_is_certainly_gone_makes_room_for_another(
 async def test_of_many_senders_one_begins(database: Database, attempts: AttemptRepository) -> None:
     video_id = await put_video(database, VideoStatus.QUEUED)
     begun = await asyncio.gather(*(attempts.begin(intent(video_id, f"att_{n}")) for n in range(12)))
-    assert sorted(begun) == [False] * 11 + [True]
+    assert sum(one is not None for one in begun) == 1
     assert len(await attempts_of(database, video_id)) == 1
 
 
@@ -162,15 +164,49 @@ async def test_the_database_itself_refuses_an_attempt_that_cannot_be(database: D
             await session.connection.execute(sql)
 
 
+@pytest.mark.parametrize("state", [AttemptState.SENDING, AttemptState.UNKNOWN])
 async def test_one_provider_job_is_never_bound_to_two_attempts(
-    database: Database, attempts: AttemptRepository
+    database: Database, attempts: AttemptRepository, state: AttemptState
 ) -> None:
     _, one = await put_attempt(database, AttemptState.SENDING)
-    _, two = await put_attempt(database, AttemptState.UNKNOWN)
+    video_id, two = await put_attempt(database, state)
     assert await attempts.accept(one, "vendor-1", SECOND)
-    with pytest.raises(RowRejected):
-        await attempts.accept(two, "vendor-1", SECOND)
-    assert await state_of(database, two) is AttemptState.UNKNOWN
+    assert not await attempts.accept(two, "vendor-1", SECOND)
+    (row,) = await attempts_of(database, video_id)
+    assert (row["state"], row["provider_job_id"]) == ("parked", None)
+    assert row["reason"] == "the provider named job vendor-1 for it, which another attempt has"
+    assert (await row_of(database, video_id))["status"] == "in_progress"
+    assert await attempts.accept(two, "vendor-2", SECOND)
+
+
+async def test_an_accepted_attempt_is_not_bound_anew_to_the_job_of_another(
+    database: Database, attempts: AttemptRepository
+) -> None:
+    _, one = await put_attempt(database, AttemptState.ACCEPTED)
+    _, two = await put_attempt(database, AttemptState.ACCEPTED)
+    assert not await attempts.rebind(two, f"vendor-{one}")
+    assert await attempts.rebind(two, "vendor-2")
+
+
+async def test_nothing_is_sent_from_a_database_that_was_exchanged(
+    database: Database, attempts: AttemptRepository
+) -> None:
+    video_id = await put_video(database, VideoStatus.QUEUED)
+    assert not await attempts.begin(replace(intent(video_id), incarnation="another"))
+    assert await attempts_of(database, video_id) == []
+    here = await database.value("SELECT database_incarnation()")
+    assert await attempts.begin(replace(intent(video_id), incarnation=here))
+
+
+async def test_a_send_may_leave_only_while_its_intent_stands(
+    database: Database, attempts: AttemptRepository
+) -> None:
+    video_id = await put_video(database, VideoStatus.QUEUED)
+    assert await attempts.begin(intent(video_id))
+    assert await attempts.is_sending("att_1")
+    await attempts.lose("att_1", "too late")
+    assert not await attempts.is_sending("att_1")
+    assert not await attempts.is_sending("att_none")
 
 
 async def test_a_late_answer_takes_its_video_out_of_the_line_again(
@@ -354,9 +390,16 @@ async def test_success_is_recorded_with_the_step_that_collects(
     assert sorted(await steps_of(database, "collect")) == sorted(names)
 
 
-async def test_each_try_at_collecting_is_counted(database: Database, attempts: AttemptRepository) -> None:
-    _, attempt_id = await put_attempt(database, AttemptState.SUCCEEDED)
-    assert [await attempts.begin_collect(attempt_id) for _ in range(3)] == [1, 2, 3]
+async def test_each_fetch_in_vain_is_counted_with_its_reason(
+    database: Database, attempts: AttemptRepository
+) -> None:
+    video_id, attempt_id = await put_attempt(database, AttemptState.SUCCEEDED)
+    await database.execute("UPDATE attempts SET cost_micros = 7 WHERE id = $1", attempt_id)
+    for times, reason in enumerate(["gone", "HTML\x00", "gone"], start=1):
+        assert await attempts.missed(attempt_id, reason) == (times, Money(7))
+    (row,) = await attempts_of(database, video_id)
+    assert [line[:4] for line in row["reason"].splitlines()] == ["gone", "HTML", "gone"]
+    assert await attempts.missed("att_none", "gone") == (0, FREE)
 
 
 async def test_strays_are_enqueued_again_once_each(database: Database, attempts: AttemptRepository) -> None:

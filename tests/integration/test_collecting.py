@@ -12,9 +12,11 @@ from filmgate.domain.errors import StorageFull
 from filmgate.domain.provider import ProviderJob
 from filmgate.domain.video import Variant, VideoStatus
 from filmgate.infrastructure.database import Database
+from filmgate.infrastructure.http import DownloadRefused, WireTrouble
+from filmgate.infrastructure.queue import Postponed
 from filmgate.infrastructure.storage import LocalStore
-from filmgate.services.collecting import MAX_COLLECTS
-from tests.integration.makers import film, open_lane, put_attempt, row_of, slots_taken
+from filmgate.services.collecting import MAX_FETCHES, PAUSES_MISSING, PAUSES_WRONG
+from tests.integration.makers import attempts_of, film, open_lane, put_attempt, row_of, slots_taken
 from tests.integration.scripted import Works, open_works
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +94,18 @@ async def test_two_collectors_at_once_store_one_whole_film(works: Works) -> None
     assert len(files_of(works.store)) == 3
 
 
+async def fetched_in_vain(works: Works, attempt_id: str) -> list[float]:
+    """Fetch until the video has failed; return the pauses that were asked for in between."""
+    pauses: list[float] = []
+    while True:
+        try:
+            await works.collecting.collect(attempt_id)
+        except Postponed as later:
+            pauses.append(later.delay.total_seconds())
+        else:
+            return pauses
+
+
 @pytest.mark.parametrize(
     ("delivered", "evidence"),
     [
@@ -102,29 +116,62 @@ async def test_two_collectors_at_once_store_one_whole_film(works: Works) -> None
         (b"\x00" * 5000, ""),
         (film(3.0), "3.00 s long where 1 s were asked"),
         (film(0.25), "0.25 s long where 1 s were asked"),
+        (film(1.0, size=(32, 32)), "it is 32x32 where 64x64 was asked"),
+        (film(1.0, size=(96, 64)), "it is 96x64 where 64x64 was asked"),
+        (film(1.0, black=True), "it is black from start to end, all 24 frames of it"),
     ],
-    ids=["nothing", "html", "json", "half", "zeros", "too long", "too short"],
+    ids=["nothing", "html", "json", "half", "zeros", "long", "short", "small", "wide", "black"],
 )
-async def test_what_is_not_the_film_fails_the_video_with_the_evidence(
+async def test_what_is_not_the_film_is_fetched_five_times_and_fails_the_video_with_the_evidence(
     works: Works, delivered: bytes, evidence: str
 ) -> None:
     video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
     works.vendor.film = delivered
-    await works.collecting.collect(attempt_id)
+    assert await fetched_in_vain(works, attempt_id) == list(PAUSES_WRONG)
     code, message, charged = await error_of(works, video_id)
-    assert (code, charged) == ("output_invalid", None)
+    assert (code, charged) == ("asset_invalid", False)
     assert evidence in message
+    assert f"({len(delivered)} bytes, sha256 {hashlib.sha256(delivered).hexdigest()[:16]})" in message
     assert message.startswith("scripted delivered a file that is not the film: ")
+    assert message.endswith(f"It was fetched {MAX_FETCHES} times.")
     assert files_of(works.store) == []
-    assert works.vendor.downloads == 1
+    assert works.vendor.downloads == MAX_FETCHES
     assert works.vendor.paid == []
     assert await slots_taken(works.database) == 0
+
+
+async def test_what_was_found_is_kept_and_the_vendors_copy_too(works: Works) -> None:
+    video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
+    works.vendor.film = b"<!DOCTYPE html>\x00"
+    await fetched_in_vain(works, attempt_id)
+    (row,) = await attempts_of(works.database, video_id)
+    assert row["state"] == "succeeded"
+    assert row["collects"] == MAX_FETCHES
+    assert len(row["reason"].splitlines()) == MAX_FETCHES
+    assert works.vendor.forgotten == []
+    await works.collecting.collect(attempt_id)
+    assert (works.vendor.downloads, works.vendor.forgotten) == (MAX_FETCHES, [])
+
+
+@pytest.mark.parametrize(("cost", "charged"), [(0, False), (50_000, True)])
+async def test_who_says_that_a_film_is_made_charges_for_it(works: Works, cost: int, charged: bool) -> None:
+    video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
+    await works.database.execute("UPDATE attempts SET cost_micros = $2 WHERE id = $1", attempt_id, cost)
+    works.vendor.film = DownloadRefused("media.example answered 403", gone=True)
+    await fetched_in_vain(works, attempt_id)
+    video = await works.videos.get(video_id)
+    assert video is not None
+    assert video.error is not None
+    assert (video.error.code, video.error.charged) == ("asset_lost", charged)
+    assert video.error.action is not None
+    assert f"vendor-{attempt_id}" in video.error.action
+    assert "Asking for the video again makes, and costs, a new one." in video.error.action
 
 
 async def test_a_download_that_breaks_is_tried_again_and_leaves_no_half(works: Works) -> None:
     video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
     works.vendor.film = ConnectionResetError("cut")
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(Postponed):
         await works.collecting.collect(attempt_id)
     assert (await row_of(works.database, video_id))["status"] == "in_progress"
     assert files_of(works.store) == []
@@ -133,20 +180,51 @@ async def test_a_download_that_breaks_is_tried_again_and_leaves_no_half(works: W
     assert (await row_of(works.database, video_id))["status"] == "completed"
 
 
-async def test_a_film_that_never_comes_home_is_given_up_after_so_many_tries_and_not_made_again(
-    works: Works,
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ConnectionResetError("cut"),
+        DownloadRefused("media.example answered 404", gone=True),
+        WireTrouble("media.example answered 503"),
+        ValueError("nobody foresaw this"),
+    ],
+    ids=["cut", "gone", "away", "unforeseen"],
+)
+async def test_a_film_that_never_comes_home_is_given_up_after_an_hour_and_not_made_again(
+    works: Works, trouble: Exception
 ) -> None:
     video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
-    works.vendor.film = ConnectionResetError("cut")
-    for _ in range(MAX_COLLECTS):
-        with pytest.raises(ConnectionResetError):
-            await works.collecting.collect(attempt_id)
-    await works.collecting.collect(attempt_id)
-    code, message, charged = await error_of(works, video_id)
-    assert (code, charged) == ("output_lost", None)
-    assert message == f"The film was made, but it could not be stored in {MAX_COLLECTS} tries."
-    assert works.vendor.downloads == MAX_COLLECTS
+    works.vendor.film = trouble
+    assert await fetched_in_vain(works, attempt_id) == list(PAUSES_MISSING)
+    code, message, _ = await error_of(works, video_id)
+    assert code == "asset_lost"
+    assert message == (
+        f"scripted has made the film, but it could not be fetched: {trouble}. It was fetched 5 times."
+    )
+    assert works.vendor.downloads == MAX_FETCHES
     assert works.vendor.paid == []
+
+
+async def test_a_film_that_is_right_at_the_fifth_fetch_is_kept(works: Works) -> None:
+    video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
+    for delivered in (b"", DownloadRefused("gone", gone=True), FILM[:999], WireTrouble("away")):
+        works.vendor.film = delivered
+        with pytest.raises(Postponed):
+            await works.collecting.collect(attempt_id)
+    works.vendor.film = FILM
+    await works.collecting.collect(attempt_id)
+    assert (await row_of(works.database, video_id))["status"] == "completed"
+    assert works.vendor.forgotten == [f"vendor-{attempt_id}"]
+
+
+async def test_a_provider_that_is_no_longer_set_up_loses_no_film(works: Works) -> None:
+    video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
+    await works.database.execute("UPDATE attempts SET provider = 'gone' WHERE id = $1", attempt_id)
+    for _ in range(2 * MAX_FETCHES):
+        with pytest.raises(Postponed, match="gone is no longer set up"):
+            await works.collecting.collect(attempt_id)
+    assert (await row_of(works.database, video_id))["status"] == "in_progress"
+    assert (await attempts_of(works.database, video_id))[0]["collects"] == 0
 
 
 async def test_a_full_disk_loses_nothing(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,8 +235,10 @@ async def test_a_full_disk_loses_nothing(works: Works, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalStore, "put", full)
-        with pytest.raises(StorageFull):
-            await works.collecting.collect(attempt_id)
+        for _ in range(2 * MAX_FETCHES):
+            with pytest.raises(Postponed, match="No space left"):
+                await works.collecting.collect(attempt_id)
+    assert (await attempts_of(works.database, video_id))[0]["collects"] == 0
     assert (await row_of(works.database, video_id))["status"] == "in_progress"
     assert files_of(works.store) == []
     assert works.vendor.forgotten == []
@@ -182,9 +262,8 @@ async def test_the_film_of_a_video_cancelled_meanwhile_is_dropped(works: Works) 
     assert works.vendor.forgotten == [f"vendor-{attempt_id}"]
 
 
-@pytest.mark.parametrize("status", [VideoStatus.CANCELLED, VideoStatus.FAILED])
-async def test_a_film_that_is_no_longer_wanted_is_only_forgotten(works: Works, status: VideoStatus) -> None:
-    _, attempt_id = await put_attempt(works.database, SUCCEEDED, status=status)
+async def test_a_film_that_is_no_longer_wanted_is_only_forgotten(works: Works) -> None:
+    _, attempt_id = await put_attempt(works.database, SUCCEEDED, status=VideoStatus.CANCELLED)
     await works.collecting.collect(attempt_id)
     assert works.vendor.downloads == 0
     assert works.vendor.forgotten == [f"vendor-{attempt_id}"]

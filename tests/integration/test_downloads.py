@@ -137,3 +137,24 @@ async def test_a_redirect_to_no_web_address_is_refused(target: str, tmp_path: Pa
     async with served(film_server([])) as url:
         with pytest.raises(DownloadRefused):
             await download(Film(f"{url}/to/there?url={target}"), tmp_path / "film", guard=OPEN, limit=10_000)
+
+
+async def test_a_host_that_the_operator_has_named_is_called_wherever_it_is(tmp_path: Path) -> None:
+    seen: list[tuple[str, dict[str, str]]] = []
+    async with served(film_server(seen)) as url:
+        address = url.replace("127.0.0.1", "localhost")
+        named = AddressGuard.allowing((), hosts=["localhost"], ports=frozenset({443}))
+        await download(Film(f"{address}/film"), tmp_path / "film", guard=named, limit=10_000)
+        away = Film(f"{address}/to/there?url={url}/film")
+        with pytest.raises(DownloadRefused, match="a host of your own can be named in film_hosts"):
+            await download(away, tmp_path / "more", guard=named, limit=10_000)
+    assert [path for path, _ in seen] == ["/film", "/to/there"]
+
+
+async def test_a_port_that_nobody_serves_films_from_is_not_called(tmp_path: Path) -> None:
+    seen: list[tuple[str, dict[str, str]]] = []
+    web = AddressGuard.allowing(["127.0.0.0/8"], plain_http=True, ports=frozenset({443}))
+    async with served(film_server(seen)) as url:
+        with pytest.raises(DownloadRefused, match=r"port [0-9]+ may not be called, only 443"):
+            await download(Film(f"{url}/film"), tmp_path / "film", guard=web, limit=10_000)
+    assert seen == []

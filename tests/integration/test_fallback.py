@@ -3,31 +3,38 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from filmgate.domain.errors import OutcomeUnknown, RefusalKind, Refused, Throttled, Unavailable
 from filmgate.domain.money import Money
+from filmgate.domain.provider import JobState, Progress
+from filmgate.domain.refusals import USUAL, WAITING_MENDS, Reaction, RefusalPolicy, possible
 from filmgate.domain.routing import Capability, Lane, Route, Target
 from filmgate.infrastructure.database import Database
 from filmgate.infrastructure.storage import LocalStore
 from filmgate.providers.catalogue import read_catalogue
 from filmgate.repositories.attempts import AttemptRepository
+from filmgate.repositories.budgets import BudgetRepository
 from filmgate.repositories.lanes import LaneRepository
+from filmgate.repositories.reroutes import RerouteRepository
 from filmgate.repositories.videos import VideoRepository
 from filmgate.services.admission import AdmissionService
-from filmgate.services.fallback import PASS_OVER, FallbackService
+from filmgate.services.fallback import PATIENCE as WAITING
+from filmgate.services.fallback import REST, FallbackService
 from filmgate.services.generation import GenerationService, Sender
 from filmgate.services.pacing import PATIENCE, PacingService
 from filmgate.services.polling import PollPlan
 from filmgate.services.routing import RoutingService
+from filmgate.services.watching import WatchingService
 from tests.integration.makers import attempts_of, row_of, wait_in_line
 from tests.integration.scripted import Scripted
 
 pytestmark = pytest.mark.anyio
 
-PASSED = [kind for kind, passes in PASS_OVER.items() if passes]
-ENDING = [kind for kind, passes in PASS_OVER.items() if not passes]
+PASSED = [kind for kind, reaction in USUAL.items() if reaction is Reaction.NEXT]
+ENDING = [kind for kind, reaction in USUAL.items() if reaction is Reaction.FAIL]
 
 
 def capability(provider: str, **changes: object) -> Capability:
@@ -45,6 +52,7 @@ class Chain:
     lanes: LaneRepository
     admission: AdmissionService
     generation: GenerationService
+    watching: WatchingService
     database: Database
 
     async def send(self, video_id: str) -> None:
@@ -52,22 +60,34 @@ class Chain:
         await self.generation.submit(video_id)
 
 
-async def open_chain(database: Database, folder: Path, second: Capability) -> Chain:
+async def open_chain(
+    database: Database, folder: Path, second: Capability, policy: RefusalPolicy | None = None
+) -> Chain:
     vendors = {"first": Scripted("first"), "second": Scripted("second")}
     videos, lanes = VideoRepository(database), LaneRepository(database)
     await lanes.ensure([Lane("first", 8), Lane("second", 8)])
     targets = (Target("first", capability("first")), Target("second", second))
     routing = RoutingService({"house": Route("house", targets)}, "house")
+    fallback = FallbackService(routing, videos, RerouteRepository(database), policy)
+    attempts = AttemptRepository(database)
     generation = GenerationService(
         videos,
-        AttemptRepository(database),
+        attempts,
         vendors,
         Sender("worker_1", lambda: None, LocalStore(folder), PollPlan()),
-        FallbackService(routing, videos),
+        fallback,
         PacingService(lanes),
     )
+    watching = WatchingService(videos, attempts, vendors, lambda: None, PollPlan(), fallback)
     return Chain(
-        vendors["first"], vendors["second"], videos, lanes, AdmissionService(lanes), generation, database
+        vendors["first"],
+        vendors["second"],
+        videos,
+        lanes,
+        AdmissionService(lanes),
+        generation,
+        watching,
+        database,
     )
 
 
@@ -109,6 +129,123 @@ async def test_what_is_wrong_with_the_video_itself_ends_it(chain: Chain, kind: R
     row = await row_of(chain.database, video_id)
     assert row["status"] == "failed"
     assert chain.second.paid == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RefusalKind if Reaction.NEXT in possible(kind)])
+@pytest.mark.parametrize("where", ["everywhere", "on the route"])
+async def test_the_operator_decides_what_follows_a_refusal(
+    database: Database, tmp_path: Path, kind: RefusalKind, where: str
+) -> None:
+    wanted = Reaction.FAIL if kind in PASSED else Reaction.NEXT
+    policy = RefusalPolicy({kind: wanted})
+    if where == "on the route":
+        policy = RefusalPolicy({kind: USUAL[kind]}, {"house": {kind: wanted}, "other": {kind: USUAL[kind]}})
+    chain = await open_chain(database, tmp_path, capability("second"), policy)
+    video_id = await a_video(database)
+    chain.first.outcome = Refused(kind, "not here")
+    await chain.send(video_id)
+    row = await row_of(database, video_id)
+    moved = ("queued", "second") if wanted is Reaction.NEXT else ("failed", "first")
+    assert (row["status"], row["provider"]) == moved
+
+
+@pytest.mark.parametrize("kind", sorted(WAITING_MENDS))
+async def test_a_video_waits_for_its_provider_where_the_operator_wants_it(
+    database: Database, tmp_path: Path, kind: RefusalKind
+) -> None:
+    policy = RefusalPolicy({kind: Reaction.WAIT})
+    chain = await open_chain(database, tmp_path, capability("second"), policy)
+    video_id = await a_video(database)
+    chain.first.outcome = Refused(kind, "come back when it is mended")
+    await chain.send(video_id)
+    row = await row_of(database, video_id)
+    assert (row["status"], row["provider"], row["admitted_at"]) == ("queued", "first", None)
+    assert row["not_before"] > datetime.now(UTC) + REST / 2
+    lane = await database.row("SELECT * FROM lanes WHERE name = 'first'")
+    assert lane is not None
+    assert lane["paused_until"] > datetime.now(UTC)
+    assert lane["pause_reason"] == "come back when it is mended"
+    await database.execute("UPDATE videos SET not_before = now()")
+    await database.execute("UPDATE lanes SET paused_until = now()")
+    chain.first.outcome = None
+    await chain.send(video_id)
+    states = [(one["provider"], one["state"]) for one in await attempts_of(database, video_id)]
+    assert states == [("first", "not_created"), ("first", "accepted")]
+    assert chain.second.paid == []
+
+
+async def test_a_video_that_has_waited_for_a_day_goes_to_the_next_target(
+    database: Database, tmp_path: Path
+) -> None:
+    policy = RefusalPolicy({RefusalKind.QUOTA: Reaction.WAIT})
+    chain = await open_chain(database, tmp_path, capability("second"), policy)
+    video_id = await a_video(database)
+    await database.execute("UPDATE videos SET created_at = now() - $1::interval", WAITING)
+    chain.first.outcome = Refused(RefusalKind.QUOTA, "still nothing")
+    await chain.send(video_id)
+    row = await row_of(database, video_id)
+    assert (row["status"], row["provider"]) == ("queued", "second")
+
+
+async def failed_late(chain: Chain, progress: Progress) -> str:
+    """Have the first vendor take a video and fail it afterwards; return the video's id."""
+    video_id = await a_video(chain.database)
+    await chain.send(video_id)
+    chain.first.progress = progress
+    await chain.database.execute("UPDATE attempts SET next_poll_at = now()")
+    await chain.watching.watch()
+    return video_id
+
+
+@pytest.mark.parametrize("kind", [RefusalKind.POLICY, RefusalKind.OUTPUT, RefusalKind.PROMPT])
+@pytest.mark.parametrize("told", [{"charged": False}, {"cost": Money(0)}], ids=["charged", "cost"])
+async def test_a_job_that_is_refused_late_at_no_charge_is_handed_on_where_the_operator_wants_it(
+    database: Database, tmp_path: Path, kind: RefusalKind, told: dict[str, Any]
+) -> None:
+    policy = RefusalPolicy({kind: Reaction.NEXT})
+    chain = await open_chain(database, tmp_path, capability("second"), policy)
+    video_id = await failed_late(chain, Progress(JobState.FAILED, reason="no", code=kind.value, **told))
+    row = await row_of(database, video_id)
+    assert (row["status"], row["provider"], row["lane"], row["progress"]) == ("queued", "second", "second", 0)
+    await chain.send(video_id)
+    made = [(one["provider"], one["state"]) for one in await attempts_of(database, video_id)]
+    assert made == [("first", "failed"), ("second", "accepted")]
+    assert await BudgetRepository(database).imbalance() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("policy", {}),
+        ("policy", {"charged": True}),
+        ("policy", {"cost": Money(5)}),
+        ("provider_failed", {"charged": False}),
+        ("image", {"charged": False}),
+    ],
+    ids=["not said", "charged", "cost", "no refusal", "not wanted"],
+)
+async def test_a_job_that_may_have_been_paid_for_or_is_no_refusal_is_not_made_again(
+    database: Database, tmp_path: Path, code: str, told: dict[str, Any]
+) -> None:
+    policy = RefusalPolicy({RefusalKind.POLICY: Reaction.NEXT})
+    chain = await open_chain(database, tmp_path, capability("second"), policy)
+    video_id = await failed_late(chain, Progress(JobState.FAILED, reason="no", code=code, **told))
+    assert (await row_of(database, video_id))["status"] == "failed"
+    assert chain.second.paid == []
+    assert await BudgetRepository(database).imbalance() == []
+
+
+async def test_a_cancelled_video_is_not_handed_on(database: Database, tmp_path: Path) -> None:
+    policy = RefusalPolicy({RefusalKind.POLICY: Reaction.NEXT})
+    chain = await open_chain(database, tmp_path, capability("second"), policy)
+    video_id = await a_video(database)
+    await chain.send(video_id)
+    await chain.videos.cancel(video_id)
+    chain.first.progress = Progress(JobState.FAILED, reason="no", code="policy", charged=False)
+    await database.execute("UPDATE attempts SET next_poll_at = now()")
+    await chain.watching.watch()
+    assert (await row_of(database, video_id))["status"] == "cancelled"
+    assert [one["state"] for one in await attempts_of(database, video_id)] == ["failed"]
 
 
 async def test_the_last_refusal_ends_the_video_with_the_words_of_who_refused(chain: Chain) -> None:

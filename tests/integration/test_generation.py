@@ -300,13 +300,17 @@ async def test_the_answer_to_a_create_counts_more_than_a_callback_with_another_j
     assert attempt["provider_job_id"] not in {None, "never-made"}
 
 
-async def test_a_job_that_another_attempt_has_already_is_bound_once(works: Works) -> None:
+async def test_a_job_that_another_attempt_has_already_is_bound_once_and_left_to_an_operator(
+    works: Works,
+) -> None:
     await open_lane(works.database, 2)
     works.vendor.jobs_id = "vendor-same"
     one, two = await admitted(works), await admitted(works)
     await works.generation.submit(one)
-    with pytest.raises(Exception, match="provider_job_id"):
-        await works.generation.submit(two)
+    await works.generation.submit(two)
+    (attempt,) = await attempts_of(works.database, two)
+    assert attempt["state"] == "parked"
+    assert "vendor-same" in attempt["reason"]
     bound = await works.database.value("SELECT count(*) FROM attempts WHERE provider_job_id = 'vendor-same'")
     assert bound == 1
     assert await works.lanes.admit(LANE) == 0

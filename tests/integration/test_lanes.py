@@ -304,3 +304,53 @@ async def test_the_job_of_a_cancelled_video_holds_its_slot_until_it_has_ended(
 
 async def test_a_lane_that_is_not_there_has_no_failures(lanes: LaneRepository) -> None:
     assert not await lanes.count_failure("ghost", "x", patience=1, rest=timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "holds"),
+    [
+        (AttemptState.SENDING, timedelta(0), True),
+        (AttemptState.ACCEPTED, timedelta(hours=1), True),
+        (AttemptState.UNKNOWN, timedelta(hours=-1), True),
+        (AttemptState.UNKNOWN, timedelta(hours=1), False),
+        (AttemptState.PARKED, timedelta(hours=1), False),
+        (AttemptState.PARKED, timedelta(hours=-1), False),
+    ],
+)
+@pytest.mark.parametrize("status", [VideoStatus.IN_PROGRESS, VideoStatus.CANCELLED])
+async def test_what_may_still_run_holds_a_slot_and_what_cannot_does_not(
+    database: Database,
+    lanes: LaneRepository,
+    state: AttemptState,
+    age: timedelta,
+    holds: bool,
+    status: VideoStatus,
+) -> None:
+    await open_lane(database, 1)
+    await put_attempt(database, state, status=status, age=age)
+    await wait_in_line(database)
+    assert await lanes.admit(LANE) == (0 if holds else 1)
+
+
+async def test_a_lane_full_of_parked_videos_goes_on_even_one_at_a_time(
+    database: Database, lanes: LaneRepository
+) -> None:
+    await open_lane(database, 3)
+    for _ in range(4):
+        await put_attempt(database, AttemptState.PARKED)
+    await wait_in_line(database, 5)
+    for _ in range(4):
+        await lanes.slow_down(LANE)
+    assert [await lanes.admit(LANE) for _ in range(2)] == [1, 0]
+
+
+async def test_a_limit_that_nobody_set_leaves_alone_what_is_in_force(
+    database: Database, lanes: LaneRepository
+) -> None:
+    await lanes.ensure([Lane("one", 3, 7), Lane("two", 4, firm=False)])
+    await lanes.ensure([Lane("one", 9, firm=False), Lane("two", 8, firm=False)])
+    rows = await database.fetch("SELECT name, max_in_flight, per_minute FROM lanes ORDER BY name")
+    assert [tuple(row) for row in rows] == [("one", 3, 7), ("two", 4, None)]
+    await lanes.ensure([Lane("one", 9), Lane("two", 8)])
+    rows = await database.fetch("SELECT name, max_in_flight, per_minute FROM lanes ORDER BY name")
+    assert [tuple(row) for row in rows] == [("one", 9, None), ("two", 8, None)]

@@ -89,9 +89,9 @@ async def test_a_figure_that_cannot_be_is_not_believed(works: Works, accounts: A
     assert await accounts.cost_of(video) == dollars("1")
 
 
-@pytest.mark.parametrize(("cost", "charged"), [(None, False), ("0", False), ("0.25", True)], ids=str)
+@pytest.mark.parametrize(("cost", "charged"), [(None, None), ("0", False), ("0.25", True)], ids=str)
 async def test_a_failed_job_says_whether_it_was_charged(
-    works: Works, accounts: Accounts, cost: str | None, charged: bool
+    works: Works, accounts: Accounts, cost: str | None, charged: bool | None
 ) -> None:
     said = None if cost is None else dollars(cost)
     works.vendor.progress = Progress(JobState.FAILED, reason="No.", cost=said)
@@ -115,6 +115,20 @@ async def test_a_job_cancelled_by_its_client_costs_what_the_provider_says(
     await works.videos.cancel(video.id)
     await videos_of(works).stop_at_provider(video.id)
     assert await accounts.cost_of(video) == dollars(cost)
+    assert await accounts.adds_up()
+
+
+@pytest.mark.parametrize(("charged", "cost"), [(True, "1"), (False, "0"), (None, "0")], ids=str)
+async def test_a_failed_job_costs_its_price_only_where_its_vendor_says_so(
+    works: Works, accounts: Accounts, charged: bool | None, cost: str
+) -> None:
+    works.vendor.progress = Progress(JobState.FAILED, reason="No.", charged=charged)
+    video, _ = await on_its_way(works, accounts)
+    await works.watching.watch()
+    shown = await works.videos.get(video.id)
+    assert shown is not None
+    assert shown.error is not None
+    assert (shown.error.charged, shown.cost) == (charged, dollars(cost))
     assert await accounts.adds_up()
 
 

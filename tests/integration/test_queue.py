@@ -200,6 +200,23 @@ async def test_a_step_that_never_works_is_given_up_with_its_last_error(
     assert len(log.ran) == 3
 
 
+async def test_a_step_that_is_postponed_waits_as_long_as_it_says_and_is_never_given_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_MAX_TRIES", 2)
+
+    async def wait_for_better_times(_name: str) -> None:
+        if len(log.ran) < 6:
+            raise queue.Postponed("the disk is full", timedelta(milliseconds=50))
+
+    log = Log(wait_for_better_times)
+    await put(database, "a")
+    async with at_work(database, log):
+        await until(lambda: is_empty(database), 60)
+    assert log.ran == ["a"] * 6
+    assert log.gone == []
+
+
 async def test_stopping_lets_a_step_finish_that_is_nearly_done(database: Database) -> None:
     go = asyncio.Event()
     finished: list[str] = []
@@ -236,6 +253,20 @@ async def test_a_step_that_is_not_done_at_the_deadline_is_finished_by_another_wo
         await until(lambda: other.ran, 5)
     assert other.ran == ["a"]
     assert slow.gone == []
+
+
+async def test_a_step_that_is_handed_back_has_not_been_tried(database: Database) -> None:
+    async def work(_: str) -> None:
+        await asyncio.sleep(60)
+
+    await put(database, "a")
+    for _ in range(3):
+        log = Log(work)
+        async with at_work(database, log) as worker:
+            await until(lambda log=log: log.ran)
+            await worker.stop(timedelta(milliseconds=50))
+        assert await waits(database) == ["a"]
+    assert await database.value("SELECT attempts FROM pgqueuer") == 0
 
 
 async def test_two_workers_share_the_steps_and_none_runs_twice(database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 from filmgate.domain.attempt import AttemptState
 from filmgate.domain.provider import CannotTell, Found, NotThere
 from filmgate.domain.video import VideoStatus
-from filmgate.infrastructure.database import Database, RowRejected
+from filmgate.infrastructure.database import Database
 from filmgate.services.reconciliation import NotSettledYet
 from tests.integration.makers import (
     attempts_of,
@@ -100,9 +100,8 @@ async def test_a_found_job_that_another_attempt_has_is_not_bound_twice(works: Wo
     _, other = await put_attempt(works.database, AttemptState.ACCEPTED)
     _, attempt_id = await put_attempt(works.database, UNKNOWN)
     works.vendor.lookup = Found(f"vendor-{other}")
-    with pytest.raises(RowRejected):
-        await works.reconciliation.reconcile(attempt_id)
-    assert await state_of(works.database, attempt_id) is UNKNOWN
+    await works.reconciliation.reconcile(attempt_id)
+    assert await state_of(works.database, attempt_id) is AttemptState.PARKED
 
 
 async def test_a_found_job_of_a_cancelled_video_is_bound_so_that_it_can_be_stopped(works: Works) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from filmgate.renderer.film import render
 from filmgate.renderer.request import ImageUnreadable, RenderRequest
@@ -84,6 +84,17 @@ def picture_file(path: Path) -> Path:
     x = np.linspace(0, 255, 200)[None, :].repeat(140, 0)
     Image.fromarray(np.stack([x, x[::-1], 255 - x], -1).astype(np.uint8)).save(path)
     return path
+
+
+def test_a_film_from_an_image_begins_with_that_image(tmp_path: Path) -> None:
+    picture = picture_file(tmp_path / "still.png")
+    film(tmp_path / "film.mp4", image=str(picture), prompt="slow push in", seconds=2.0)
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        first, *_, last = (np.asarray(one.to_image(), float) for one in container.decode(video=0))
+    with Image.open(picture) as image:
+        wanted = np.asarray(ImageOps.fit(image, (160, 90), Image.Resampling.LANCZOS), float)
+    assert np.abs(first - wanted).mean() < 4
+    assert np.abs(last - wanted).mean() > 8
 
 
 @pytest.mark.parametrize("name", ["still.png", "still.jpg", "still.webp"])

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from filmgate.infrastructure.database import Database
 from tests.integration.billing import Evidence
+from tests.integration.restore_walks import open_restore_walk
 from tests.integration.submit_walks import SubmitWalk, open_services, record_transitions
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +52,32 @@ async def test_no_order_of_events_pays_twice_or_forgets_a_job(
     # Drawn choices would cluster around zero; a seed spreads them, and shrinking still shortens the walk.
     chance = Random(seed)
     walk = SubmitWalk(open_services(recording, tmp_path, evidence))
+    try:
+        await walk.start(videos)
+        for _ in range(steps):
+            await walk.step(chance)
+        await walk.settle()
+    finally:
+        note("\n".join(walk.log))
+        await walk.close()
+
+
+@pytest.mark.timeout(90 + _WALKS * 3)
+@pytest.mark.parametrize("evidence", Evidence)
+@settings(
+    max_examples=_WALKS or 40,
+    derandomize=not _WALKS,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+@given(videos=st.integers(1, 2), steps=st.integers(10, 60), seed=st.integers(0, 2**32))
+async def test_no_restore_of_the_database_pays_twice_or_forgets_a_job(
+    recording: Database, tmp_path: Path, evidence: Evidence, videos: int, steps: int, seed: int
+) -> None:
+    chance = Random(seed)
+    walk = open_restore_walk(recording, tmp_path / token_hex(8), evidence)
     try:
         await walk.start(videos)
         for _ in range(steps):

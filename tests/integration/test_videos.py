@@ -29,8 +29,12 @@ def intent(video_id: str, attempt_id: str = "att_1") -> Intent:
     return Intent(attempt_id, video_id, "scripted", "scripted-1", "scripted", b"body", "worker_1", hour, hour)
 
 
+async def begin(database: Database, name: str) -> bool:
+    return await AttemptRepository(database).begin(intent(name, name)) is not None
+
+
 VERBS: list[tuple[VideoStatus, Callable[[Database, str], Awaitable[bool]]]] = [
-    (VideoStatus.IN_PROGRESS, lambda database, name: AttemptRepository(database).begin(intent(name, name))),
+    (VideoStatus.IN_PROGRESS, begin),
     (
         VideoStatus.COMPLETED,
         lambda database, name: VideoRepository(database).complete(name, RESULT),

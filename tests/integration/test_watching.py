@@ -130,7 +130,7 @@ async def test_the_job_of_a_cancelled_video_is_stopped_until_the_provider_confir
 async def test_a_provider_that_hangs_is_left_after_a_while(
     works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "STOP_SECONDS", 0.05)
     works.vendor.delay = 30
     _, attempt_id = await put_attempt(works.database, ACCEPTED, status=VideoStatus.CANCELLED)
     async with asyncio.timeout(5):

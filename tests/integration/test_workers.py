@@ -16,6 +16,7 @@ from filmgate.infrastructure.database import Database
 from filmgate.infrastructure.queue import Step
 from filmgate.infrastructure.storage import LocalStore
 from filmgate.repositories.installation import Installation, InstallationRepository
+from filmgate.repositories.restores import RestoreRepository
 from filmgate.repositories.workers import WorkerRepository
 from filmgate.services.asked import AskedVideo
 from filmgate.services.health import HealthService
@@ -31,7 +32,7 @@ DONE = Progress(JobState.SUCCEEDED)
 
 @pytest.fixture
 def vendor() -> Scripted:
-    return Scripted(name="embedded", progress=DONE, film=film(1.0))
+    return Scripted(name="embedded", progress=DONE, film=film(1.0, size=(360, 360)))
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ async def test_a_step_that_was_given_up_ends_what_it_was_for(scripted_gate: Gate
     await engine._exhausted(Step.COLLECT, "att_1", OSError())
     row = await row_of(scripted_gate.database, made[1].id)
     assert row["status"] == "failed"
-    assert "output_lost" in row["error"]
+    assert "asset_lost" in row["error"]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,11 @@ async def test_an_installation_is_itself_from_its_first_start_on(database: Datab
 
 def health_of(database: Database, root: Path) -> HealthService:
     return HealthService(
-        InstallationRepository(database), WorkerRepository(database), LocalStore(root / "assets"), 7
+        InstallationRepository(database),
+        WorkerRepository(database),
+        RestoreRepository(database),
+        LocalStore(root / "assets"),
+        7,
     )
 
 

@@ -11,6 +11,7 @@ BODY = Config("B0    a list that does not", listing="body")
 PRESENCE = Config("B-    a list that may leave jobs out", listing="presence")
 NOTHING = Config("C     nothing")
 CALLBACK = Config("C+W   nothing, but callbacks with our reference", callbacks=True)
+NOTED = replace(REFERENCE, restores=1, journal=True)
 
 TODAY = (
     REFERENCE,
@@ -26,8 +27,13 @@ TODAY = (
     replace(NOTHING, name="C     clients cancel, callbacks", cancels=True, callbacks=True),
     replace(NOTHING, name="C     an operator decides, clients cancel", operator=True, cancels=True),
     replace(PRESENCE, name="B-    an operator decides, refusals", operator=True, refusals=True),
+    replace(NOTED, name="B     a restore, and a journal", crashes=1),
+    replace(NOTHING, name="C     a restore, and a journal", restores=1, journal=True, crashes=1),
+    # What the guard does without the journal: it holds whatever waits.
+    replace(REFERENCE, name="B     a restore", restores=1, crashes=1),
+    replace(NOTHING, name="C     a restore", restores=1, crashes=1),
 )
-"""What the code relies on: one send an attempt, proof by lists, callbacks and operators."""
+"""What the code relies on: one send an attempt, proof by lists, callbacks, a journal and operators."""
 
 DESIGNED = (
     KEYS,
@@ -35,9 +41,7 @@ DESIGNED = (
     replace(KEYS, name="A     clients cancel", cancels=True),
     replace(KEYS, name="A     a restore", restores=1, crashes=0),
     replace(KEYS_THEN_LIST, name="A+L   a restore", restores=1, crashes=0),
-    replace(REFERENCE, name="B     a restore", restores=1, crashes=1),
-    replace(NOTHING, name="C     a restore", restores=1, crashes=1),
     replace(BODY, name="B0    two videos with one body", videos=2, crashes=1),
     replace(REFERENCE, name="B     two videos with one body", videos=2, crashes=0),
 )
-"""What the protocol could bear besides: resends under a key, restores of the database, twins."""
+"""What the protocol could bear besides: resends under a key, twins."""

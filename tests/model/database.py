@@ -6,8 +6,10 @@ from tests.model.state import (
     Attempt,
     Attempts,
     Config,
+    Ref,
     State,
     Steps,
+    Token,
     Videos,
     after,
     failed,
@@ -16,6 +18,8 @@ from tests.model.state import (
     with_attempt,
     with_video,
 )
+
+_BEFORE_THE_BYTES = ("send", "send_first", "noted", "ready")
 
 
 def database_steps(config: Config, state: State) -> Steps:
@@ -86,7 +90,7 @@ def _quiet_time_passes(config: Config, state: State, attempt: Attempt) -> Steps:
     if state.is_quiet(attempt) or moving or hidden:
         return
     workers = tuple(
-        one._replace(fenced=True) if one.at in ("send", "send_first") and one.video == video else one
+        one._replace(fenced=True) if one.at in _BEFORE_THE_BYTES and one.video == video else one
         for one in state.workers
     )
     quiet = state.quiet | {(attempt.ref, attempt.token)}
@@ -127,7 +131,10 @@ def _restores(config: Config, state: State) -> Steps:
     for lost, held in enumerate(reversed(state.past), 1):
         rows = held
         if not config.breaks("no_restore_guard"):
-            rows = _guarded(*rows, epoch(config, state) + 1)
+            if config.journal:
+                rows = _put_back(config, *rows, state.noted)
+            else:
+                rows = _guarded(*rows, epoch(config, state) + 1)
         restored = after(
             config,
             state,
@@ -147,4 +154,26 @@ def _guarded(videos: Videos, attempts: Attempts, now: int) -> tuple[Videos, Atte
         if status == "queued" and not any(one.state in LIVE for one in mine):
             attempts = with_attempt(attempts, Attempt((video, len(mine)), "unknown", (1, now)))
             videos = with_video(videos, video, "in_progress")
+    return videos, attempts
+
+
+def _put_back(
+    config: Config, videos: Videos, attempts: Attempts, noted: tuple[tuple[Ref, Token], ...]
+) -> tuple[Videos, Attempts]:
+    """Write down again the last noted send of each video, if it is missing; about those before was proof.
+
+    The last is the one whose intent was written last: a stopped sender may wake and note an old one.
+    """
+    there = {(one.ref, one.token) for one in attempts}
+    in_order = sorted(noted, key=lambda one: (one[1][1], one[0]))
+    if config.breaks("order_of_notes"):
+        in_order = list(noted)
+    for ref, token in {ref[0]: (ref, token) for ref, token in in_order}.values():
+        if (ref, token) in there or videos[ref[0]] not in ("queued", "in_progress"):
+            continue
+        for one in attempts:
+            if one.video == ref[0] and one.state in UNCERTAIN:
+                attempts = with_attempt(attempts, one._replace(state="not_created"))
+        attempts = with_attempt(attempts, Attempt(ref, "unknown", token))
+        videos = with_video(videos, ref[0], "in_progress")
     return videos, attempts

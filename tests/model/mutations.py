@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.model.configurations import BODY, KEYS, KEYS_THEN_LIST, NOTHING, PRESENCE, REFERENCE
+from tests.model.configurations import BODY, KEYS, KEYS_THEN_LIST, NOTED, NOTHING, PRESENCE, REFERENCE
 from tests.model.state import Config
 
 
@@ -29,14 +29,17 @@ OF_TODAY: Mapping[str, Config] = {
     "cancel_forgets": _broken(REFERENCE, "cancel_forgets", cancels=True),
     "resend_parked": _broken(NOTHING, "resend_parked"),
     "no_unique_job": _broken(BODY, "swap", "no_unique_job", videos=2, crashes=0),
-}
-"""Rules that the code keeps."""
-
-OF_DESIGN: Mapping[str, Config] = {
     "random_reference": _broken(REFERENCE, "random_reference", restores=1, crashes=0),
     "list_by_attempt": _broken(REFERENCE, "list_by_attempt", restores=1, crashes=0),
     "no_restore_guard (B)": _broken(REFERENCE, "no_restore_guard", restores=1, crashes=0),
     "no_restore_guard (C)": _broken(NOTHING, "no_restore_guard", restores=1, crashes=0),
+    "no_journal": _broken(NOTED, "no_journal", crashes=0),
+    "no_second_look": _broken(NOTED, "no_second_look", crashes=0),
+    "order_of_notes": _broken(NOTED, "order_of_notes", crashes=1),
+}
+"""Rules that the code keeps."""
+
+OF_DESIGN: Mapping[str, Config] = {
     "ignore_key_ttl": _broken(KEYS, "ignore_key_ttl", crashes=1),
     "key_per_attempt": _broken(KEYS, "key_per_attempt", restores=1, crashes=0),
     "body_changes": _broken(KEYS, "body_changes"),
@@ -49,6 +52,6 @@ OF_DESIGN: Mapping[str, Config] = {
     "no_sibling_wait": _broken(BODY, "swap", "no_sibling_wait", videos=2, crashes=0),
     "no_swap": _broken(BODY, "swap", "no_swap", videos=2, crashes=0),
 }
-"""Rules that would matter with resends, restores and twins."""
+"""Rules that would matter with resends and twins."""
 
 MUTANTS: Mapping[str, Config] = {**OF_TODAY, **OF_DESIGN}

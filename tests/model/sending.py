@@ -32,8 +32,8 @@ def sending_steps(config: Config, state: State, number: int) -> Steps:
             yield from _writes_blindly(config, state, number)
         case "send_first" | "write_late":
             yield from _sends_before_writing(config, state, number)
-        case "send":
-            yield from _sends(config, state, number)
+        case "send" | "noted" | "ready":
+            yield from _prepares(config, state, number)
         case "wait":
             yield from _receives(config, state, number)
         case "unclear":
@@ -62,7 +62,7 @@ def _claims(config: Config, state: State, number: int) -> Steps:
     for video, status in enumerate(state.videos):
         if status != "queued" or state.live(video):
             continue
-        ordinal = len(state.of(video))
+        ordinal = state.next_ordinal(video)
         if ordinal >= ATTEMPTS:
             yield f"video {video} is given up", after(config, state, videos=failed(state.videos, video))
             continue
@@ -137,6 +137,37 @@ def _sends_before_writing(config: Config, state: State, number: int) -> Steps:
                 workers=with_worker(state, number, worker._replace(at="wait", how="first")),
             ),
         )
+
+
+def _prepares(config: Config, state: State, number: int) -> Steps:
+    match state.workers[number].at:
+        case "send" if config.journal and not config.breaks("no_journal"):
+            yield from _notes(config, state, number)
+        case "noted":
+            yield from _looks_once_more(config, state, number)
+        case _:
+            yield from _sends(config, state, number)
+
+
+def _notes(config: Config, state: State, number: int) -> Steps:
+    """Write the send down outside the database, where no restore reaches it."""
+    worker = state.workers[number]
+    noted = (*state.noted, worker.connection)
+    workers = with_worker(state, number, worker._replace(at="noted"))
+    yield f"{worker.ref} is noted in the journal", after(config, state, noted=noted, workers=workers)
+
+
+def _looks_once_more(config: Config, state: State, number: int) -> Steps:
+    """Send only if the intent is still there: a restore that came before the note has not seen the note."""
+    worker = state.workers[number]
+    row = state.row(worker.ref)
+    stands = row is not None and row.token == worker.token and row.state == "sending"
+    if stands or config.breaks("no_second_look"):
+        workers = with_worker(state, number, worker._replace(at="ready"))
+        yield f"the intent {worker.ref} still stands", after(config, state, workers=workers)
+    else:
+        workers = with_worker(state, number, IDLE)
+        yield f"the intent {worker.ref} is gone, nothing is sent", after(config, state, workers=workers)
 
 
 def _request(config: Config, worker: Worker) -> Request:

@@ -27,7 +27,9 @@ class Config:
     """What may happen, and how much of it.
 
     ``listing`` is what the provider can be asked: nothing, jobs by our "reference", jobs by their "body",
-    or "presence", a list that may leave jobs out. ``lost_commits`` is how many a restore may undo.
+    or "presence", a list that may leave jobs out. ``lost_commits`` is how many a restore may undo; with a
+    ``journal`` sends are noted outside the database, and a restore holds for sent what was noted, else it
+    holds whatever waits.
     ``mutations`` names the rules that are broken on purpose.
     """
 
@@ -39,6 +41,7 @@ class Config:
     crashes: int = 2
     restores: int = 0
     lost_commits: int = 2
+    journal: bool = False
     sends: int = 2
     cancels: bool = False
     callbacks: bool = False
@@ -129,13 +132,15 @@ Attempts = tuple[Attempt, ...]
 class State(NamedTuple):
     """Everything at one moment.
 
-    ``past`` holds the versions of the database that a restore may bring back; ``expired`` the videos whose
+    ``past`` holds the versions of the database that a restore may bring back; ``noted`` the sends in the
+    journal, the oldest first; ``expired`` the videos whose
     idempotency key has run out; ``quiet`` the sends that can no longer create anything.
     """
 
     videos: Videos
     attempts: Attempts
     past: tuple[tuple[Videos, Attempts], ...]
+    noted: tuple[tuple[Ref, Token], ...]
     workers: tuple[Worker, ...]
     requests: tuple[Request, ...]
     answers: tuple[Answer, ...]
@@ -151,6 +156,9 @@ class State(NamedTuple):
 
     def of(self, video: int) -> list[Attempt]:
         return [one for one in self.attempts if one.video == video]
+
+    def next_ordinal(self, video: int) -> int:
+        return 1 + max((one.ref[1] for one in self.of(video)), default=-1)
 
     def live(self, video: int) -> Attempt | None:
         return next((one for one in self.of(video) if one.state in LIVE), None)
@@ -177,6 +185,7 @@ def first_state(config: Config) -> State:
         videos=("queued",) * config.videos,
         attempts=(),
         past=(),
+        noted=(),
         workers=(IDLE,) * config.workers,
         requests=(),
         answers=(),

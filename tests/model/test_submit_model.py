@@ -34,6 +34,8 @@ KNOWN = {
     "A+L   a key, later a list": 41_200,
     "B     a restore": 6_500,
     "C     a restore": 670,
+    "B     a restore, and a journal": 36_000,
+    "C     a restore, and a journal": 5_200,
 }
 """At least so many states there are; fewer would mean that less is searched than it seems."""
 
@@ -58,6 +60,9 @@ SHORTEST = {
     "list_by_attempt": 16,
     "no_restore_guard (B)": 7,
     "no_restore_guard (C)": 7,
+    "no_journal": 7,
+    "no_second_look": 11,
+    "order_of_notes": 18,
     "ignore_key_ttl": 9,
     "body_changes": 7,
     "other_account": 7,

@@ -17,9 +17,11 @@ from filmgate.domain.errors import (
     DatabaseUnavailable,
     FieldProblem,
     FilmgateError,
+    IdempotencyKeyReused,
     InvalidRequest,
     NotFound,
     Overloaded,
+    ResultGone,
     ServiceUnavailable,
     StorageFull,
     Unauthenticated,
@@ -90,6 +92,39 @@ def test_each_error_has_its_status_and_headers(
     assert found_status == status
     assert headers.items() <= found_headers.items()
     assert ("x-should-retry" in found_headers) is (status < 500)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "code"),
+    [
+        (Unauthenticated("no"), 401, "authentication_error", "invalid_api_key"),
+        (BudgetExceeded("no"), 429, "insufficient_quota", "insufficient_quota"),
+        (NotFound("video", "job_1"), 404, "invalid_request_error", "not_found"),
+        (ResultGone("no"), 404, "invalid_request_error", "result_gone"),
+        (InvalidRequest([FieldProblem("seed", "no")]), 400, "invalid_request_error", "invalid_value"),
+        (IdempotencyKeyReused(), 400, "invalid_request_error", "idempotency_key_reused"),
+        (UnknownModel([FieldProblem("model", "no")]), 404, "invalid_request_error", "model_not_found"),
+        (DatabaseUnavailable("away"), 503, "server_error", "database_unavailable"),
+        (RuntimeError("no"), 500, "server_error", "internal_error"),
+        (NotFoundException(), 404, "invalid_request_error", None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_each_error_is_said_as_openai_says_it_on_its_wire(
+    error: Exception, status: int, kind: str, code: str | None
+) -> None:
+    answer = answer_error(error, "req_1", "POST", "/v1/somewhere")
+    body = json.loads(answer.body)
+    assert (answer.status, answer.media_type) == (status, "application/json")
+    assert body["status"] == status
+    assert (body["error"]["type"], body["error"]["code"]) == (kind, code)
+
+
+def test_openais_wire_names_fields_in_its_own_words() -> None:
+    problem = FieldProblem("maxCost", "It costs $2.", "too_dear", "Raise maxCost to $2.")
+    body = json.loads(answer_error(InvalidRequest([problem]), "req_1", "POST", "/v1/videos").body)
+    assert body["error"]["param"] == "max_cost"
+    assert body["detail"] == "It costs $2. Raise max_cost to $2."
 
 
 def test_a_single_problem_is_told_in_the_message_with_its_mend() -> None:

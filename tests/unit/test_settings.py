@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from filmgate.domain.errors import BadSettings
+from filmgate.domain.errors import BadSettings, RefusalKind
 from filmgate.settings import Settings, default_data, read_settings
 
 DATABASE = "postgresql://filmgate:secret@db.example:5432/filmgate"
@@ -123,6 +123,7 @@ def test_every_value_is_read_as_what_it_is(folder: Path) -> None:
             "LOG_PRETTY": "Yes",
             "WORKER_CONCURRENCY": "7",
             "DRAIN_SECONDS": "0",
+            "DATABASE_WAIT_SECONDS": "5",
             "STORAGE_PROVIDER": "Local",
         },
     )
@@ -139,6 +140,7 @@ def test_every_value_is_read_as_what_it_is(folder: Path) -> None:
         log_pretty=True,
         worker_concurrency=7,
         drain_seconds=0,
+        database_wait_seconds=5,
     )
     assert settings.production
 
@@ -230,7 +232,11 @@ def test_a_lane_without_a_limit_is_refused(folder: Path) -> None:
         ("x = = 1\n", "filmgate.toml: ", "line 1"),
         ("\n\n[lanes\n", "filmgate.toml: ", "line 3"),
         ("\ndefault_modl = 1\n", "filmgate.toml, line 2: ", "Did you mean default_model?"),
-        ("\nqqq = 1\n", "filmgate.toml, line 2: ", "Known here: default_model, lanes, routes, providers."),
+        (
+            "\nqqq = 1\n",
+            "filmgate.toml, line 2: ",
+            "Known here: default_model, lanes, routes, providers, on_refusal.",
+        ),
         ("\n\ndefault_model = 1\n", "filmgate.toml, line 3: ", "must be text"),
         ("\nlanes = 3\n", "filmgate.toml, line 2: ", "Write [lanes.NAME]."),
         ("\n[lanes]\nembedded = 5\n", "filmgate.toml, line 3: ", "Write [lanes.embedded]"),
@@ -251,6 +257,70 @@ def test_a_mistake_in_the_table_file_is_told_with_its_line(
     toml(folder, text)
     message = refused(folder)
     assert message.startswith(place)
+    assert reason in message
+
+
+def test_what_follows_refusals_is_said_everywhere_and_on_routes(folder: Path) -> None:
+    toml(
+        folder,
+        """
+        [on_refusal]
+        quota = "wait"
+        prompt = "next"
+
+        [routes]
+        plain = ["fal/a", "ark/b"]
+
+        [routes.careful]
+        targets = ["fal/a"]
+        on_refusal = { quota = "fail", image = "next" }
+        """,
+    )
+    settings = read(folder)
+    assert settings.routes == {"plain": ("fal/a", "ark/b"), "careful": ("fal/a",)}
+    said = {
+        (route, kind.value): settings.refusals.reaction(route, kind).value
+        for route in ("plain", "careful")
+        for kind in RefusalKind
+    }
+    assert said == {
+        ("plain", "quota"): "wait",
+        ("careful", "quota"): "fail",
+        ("plain", "prompt"): "next",
+        ("careful", "prompt"): "next",
+        ("plain", "image"): "fail",
+        ("careful", "image"): "next",
+        **{(route, kind): "fail" for route in ("plain", "careful") for kind in ("output", "policy")},
+        **{
+            (route, kind): "next" for route in ("plain", "careful") for kind in ("key", "capacity", "request")
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("[on_refusal]\nquota = 'later'\n", 2, 'on_refusal.quota is "next" or "fail" or "wait"'),
+        ("[on_refusal]\nquta = 'next'\n", 2, "Did you mean quota?"),
+        ("\n[on_refusal]\nprompt = 'wait'\n", 3, "Waiting mends nothing about it."),
+        ("\n[on_refusal]\noutput = 'wait'\n", 3, "Waiting mends nothing about it."),
+        ("on_refusal = 'next'\n", 1, "on_refusal must be a table."),
+        ("[on_refusal]\nkey = 3\n", 2, "not 3."),
+        (
+            "[on_refusal]\nkey = 'wait'\n[routes.a]\ntargets = ['x/y']\non_refusal = { key = 'no' }\n",
+            5,
+            "on_refusal.key is",
+        ),
+        ("[routes.a]\ntargets = ['x/y']\non_refusl = {}\n", 3, "Did you mean on_refusal?"),
+        ("[routes.a]\non_refusal = {}\n", 1, "routes.a must list provider/model."),
+    ],
+)
+def test_a_reaction_that_cannot_be_is_told_with_its_line(
+    folder: Path, text: str, line: int, reason: str
+) -> None:
+    toml(folder, text)
+    message = refused(folder)
+    assert message.startswith(f"filmgate.toml, line {line}: ")
     assert reason in message
 
 

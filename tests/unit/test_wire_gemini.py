@@ -126,7 +126,7 @@ TEXT = {"type": "text", "text": "I cannot show this."}
         (interaction("completed", output_video={"uri": FILE}), Progress(JobState.SUCCEEDED)),
         (
             interaction("completed", TEXT),
-            Progress(JobState.FAILED, reason="I cannot show this.", code="output"),
+            Progress(JobState.FAILED, reason="I cannot show this.", code="output", charged=False),
         ),
         (
             interaction("failed", error={"message": "It broke.", "code": "internal"}),
@@ -134,7 +134,7 @@ TEXT = {"type": "text", "text": "I cannot show this."}
         ),
         (
             interaction("failed", error={"message": "It may violate the policies."}),
-            Progress(JobState.FAILED, reason="It may violate the policies.", code="output"),
+            Progress(JobState.FAILED, reason="It may violate the policies.", code="output", charged=False),
         ),
         (
             interaction("failed", errors=[{"code": "internal", "message": "It broke."}]),
@@ -146,7 +146,7 @@ TEXT = {"type": "text", "text": "I cannot show this."}
         ),
         (
             interaction("completed", TEXT, errors=[{"message": "It was filtered."}]),
-            Progress(JobState.FAILED, reason="It was filtered.", code="output"),
+            Progress(JobState.FAILED, reason="It was filtered.", code="output", charged=False),
         ),
         (
             interaction("budget_exceeded"),

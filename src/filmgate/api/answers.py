@@ -1,6 +1,7 @@
 """Put what the services return into the shapes of the wire."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,7 @@ from filmgate.api.schemas import (
     BatchPage,
     BatchStatusWord,
     Delivered,
+    DerivedFrom,
     Failure,
     FilmLinks,
     ModelBody,
@@ -33,9 +35,11 @@ from filmgate.api.schemas import (
 from filmgate.domain.batch import Batch, BatchStatus
 from filmgate.domain.errors import ResultGone
 from filmgate.domain.money import Money
+from filmgate.domain.origin import Origin
 from filmgate.domain.routing import Capability, Route
 from filmgate.domain.video import Variant, Video, VideoRequest, VideoResult, VideoStatus
 from filmgate.services.asked import Cancelled, Page
+from filmgate.services.retirement import warning_of
 
 STATUS_WORDS: Final[dict[VideoStatus, StatusWord]] = {
     VideoStatus.QUEUED: "pending",
@@ -76,7 +80,7 @@ def video_body(video: Video, links: Links) -> VideoBody:
         progress=video.progress,
         created_at=video.created_at,
         completed_at=video.completed_at,
-        result=None if result is None else _film_links(video.id, result, links),
+        result=None if result is None or video.deleted_at else _film_links(video.id, result, links),
         model=video.model,
         provider=video.provider,
         provider_model=video.provider_model,
@@ -85,7 +89,8 @@ def video_body(video: Video, links: Links) -> VideoBody:
         requested=dict(video.requested),
         sent=_sent(video.request),
         delivered=None if result is None else _delivered(result),
-        adjustments=video.adjustments,
+        adjustments=video.told,
+        derived_from=_derived_from(video.origin),
         attempts=video.attempts,
         estimated_cost=price(video.price),
         cost=price(video.cost),
@@ -148,6 +153,7 @@ def batch_body(batch: Batch) -> BatchBody:
         completed_at=batch.completed_at,
         estimated_cost=price(batch.price),
         cost=price(batch.cost),
+        max_cost=None if batch.max_cost is None else price(batch.max_cost),
     )
 
 
@@ -183,6 +189,10 @@ def _film_links(video_id: str, result: VideoResult, links: Links) -> FilmLinks:
     )
 
 
+def _derived_from(origin: Origin | None) -> DerivedFrom | None:
+    return None if origin is None else DerivedFrom(origin.kind.value, origin.video_id, origin.how)
+
+
 def _sent(request: VideoRequest) -> Sent:
     return Sent(_tidy(request.seconds), request.size, request.seed, request.audio, request.negative_prompt)
 
@@ -208,14 +218,21 @@ def _target(able: Capability) -> ModelTarget:
         max_seconds=_tidy(able.max_seconds),
         seconds_step=None if able.step is None else _tidy(able.step),
         input_reference=able.image_input,
+        needs_input_reference=able.needs_image,
         audio=able.audio,
+        always_audio=able.always_sound,
         seed=able.seed,
         negative_prompt=able.negative_prompt,
         max_prompt=able.max_prompt,
         price_per_second=price(able.price),
+        price_per_second_by_size={
+            f"{width}x{height}": price(second) for (width, height), second in able.prices
+        },
+        price_per_second_without_audio=None if able.silent_price is None else price(able.silent_price),
         price_source=able.price_source,
         price_date=able.price_date,
         retires_on=able.retires_on,
+        warning=warning_of(able, datetime.now(UTC).date()),
     )
 
 

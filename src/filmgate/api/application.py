@@ -17,6 +17,17 @@ from filmgate.api.health import retrieve_health, retrieve_readiness
 from filmgate.api.hooks import take_callback
 from filmgate.api.hot import HotLane
 from filmgate.api.middleware import HSTS, SECURITY_HEADERS, AccessLog, Envelope
+from filmgate.api.openai.derivations import DERIVATION_HANDLERS
+from filmgate.api.openai.file_operations import FILE_HANDLERS
+from filmgate.api.openai.models import list_openai_models, retrieve_openai_model
+from filmgate.api.openai.videos import (
+    create_openai_video,
+    delete_openai_video,
+    list_openai_videos,
+    retrieve_openai_content,
+    retrieve_openai_video,
+)
+from filmgate.api.openai.webhook_operations import WEBHOOK_HANDLERS
 from filmgate.api.options import options_handlers
 from filmgate.api.usage import retrieve_usage
 from filmgate.api.videos import (
@@ -52,6 +63,16 @@ HANDLERS = (
     retrieve_health,
     retrieve_readiness,
     take_callback,
+    create_openai_video,
+    list_openai_videos,
+    retrieve_openai_video,
+    retrieve_openai_content,
+    delete_openai_video,
+    *DERIVATION_HANDLERS,
+    *FILE_HANDLERS,
+    *WEBHOOK_HANDLERS,
+    list_openai_models,
+    retrieve_openai_model,
     *DOCS_HANDLERS,
 )
 

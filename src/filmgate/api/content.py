@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from litestar.types import HTTPSendMessage, Receive, Scope, Send
 
     from filmgate.services.asked import Content
+    from filmgate.services.files import FileService
     from filmgate.services.videos import VideoService
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -33,9 +34,13 @@ class ContentAnswer:
     """
 
     def __init__(
-        self, videos: VideoService, content: Content, headers: Mapping[str, str], download: bool
+        self,
+        source: VideoService | FileService,
+        content: Content,
+        headers: Mapping[str, str],
+        download: bool,
     ) -> None:
-        self._videos = videos
+        self._source = source
         self._content = content
         etag = f'"{content.etag.strip(chr(34))}"'
         self._base = [
@@ -65,7 +70,7 @@ class ContentAnswer:
 
     async def _pieces(self, part: Slice) -> AsyncGenerator[bytes, None]:
         left = part.stop - part.start
-        async for piece in self._videos.stream(self._content, part.start, part.stop):
+        async for piece in self._source.stream(self._content, part.start, part.stop):
             left -= len(piece)
             yield piece
         if left:

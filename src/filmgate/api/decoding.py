@@ -35,11 +35,40 @@ _REASON = re.compile(r"(?:JSON is malformed: )?(?P<reason>.*?)(?: \(byte (?P<byt
 _video = msgspec.json.Decoder(VideoCreate)
 _envelope = msgspec.json.Decoder(BatchEnvelope)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_any_object = msgspec.json.Decoder(dict[str, Any])
 
 
 def decode_video(body: bytes) -> AskedVideo:
     """Return the video a body asks for."""
     return _asked_from(_read(body, _video, VideoCreate))
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body holds, whatever is in it."""
+    try:
+        values = _any_object.decode(body)
+    except msgspec.ValidationError:
+        message = f"The body is {found(body.lstrip())}."
+        raise InvalidRequest([FieldProblem("body", message, "wrong_type", "Send a JSON object.")]) from None
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply to be read.") from None
+    except ValueError as error:
+        empty = "The body is empty; send a JSON object."
+        raise MalformedBody(_where(body, error) if body.strip() else empty) from None
+    if _NUL_ESCAPE in body:
+        problems = [
+            FieldProblem(name[:_SHOWN], f"{name[:_SHOWN]} holds the control character U+0000.")
+            for name, value in values.items()
+            if "\x00" in name or _holds_nul_anywhere(value)
+        ]
+        if problems:
+            raise InvalidRequest(problems)
+    return values
+
+
+def decode_struct(body: bytes, kind: type[S]) -> S:
+    """Return the struct that a body holds."""
+    return _read(body, msgspec.json.Decoder(kind), kind)
 
 
 def decode_envelope(body: bytes) -> BatchEnvelope:
@@ -196,6 +225,15 @@ def _holds_nul(value: Any) -> bool:
         pairs = cast("dict[str, str]", value).items()
         return any("\x00" in key or "\x00" in text for key, text in pairs)
     return False
+
+
+def _holds_nul_anywhere(value: Any) -> bool:
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value).items()
+        return any("\x00" in key or _holds_nul_anywhere(inner) for key, inner in pairs)
+    if isinstance(value, list):
+        return any(map(_holds_nul_anywhere, cast("list[Any]", value)))
+    return isinstance(value, str) and "\x00" in value
 
 
 def _where(body: bytes, error: ValueError) -> str:

@@ -4,7 +4,7 @@ The body is an RFC 9457 problem and OpenAI's ``error`` object at once, so that e
 finds what it looks for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
@@ -15,7 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import UNSET, UnsetType
 
-from filmgate.api import kinds
+from filmgate.api import dialect, kinds
 from filmgate.api.answers import price
 from filmgate.api.kinds import Kind
 from filmgate.api.schemas import BudgetTrouble, ErrorObject, FieldTrouble, Problem
@@ -26,6 +26,7 @@ from filmgate.domain.errors import (
     BadIdempotencyKey,
     BudgetExceeded,
     CommitUnknown,
+    DatabaseSilent,
     DatabaseUnavailable,
     FieldProblem,
     FilmgateError,
@@ -43,9 +44,11 @@ from filmgate.domain.errors import (
     VideoAlreadyFinal,
     VideoNotFinished,
 )
+from filmgate.services.sora import in_sora_words
 
 ERRORS_PATH: Final = "/docs/errors"
 PROBLEM_TYPE: Final = "application/problem+json"
+JSON_TYPE: Final = "application/json"
 
 _ENCODER = msgspec.json.Encoder()
 _DETAIL_LIMIT = 2000
@@ -91,6 +94,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     CommitUnknown: kinds.COMMIT_UNKNOWN,
     AssetMissing: kinds.GONE,
     Overloaded: kinds.OVERLOADED,
+    DatabaseSilent: kinds.NO_DATABASE,
     DatabaseUnavailable: kinds.NO_DATABASE,
     StorageFull: kinds.STORAGE_FULL,
     StorageUnavailable: kinds.NO_STORAGE,
@@ -109,23 +113,29 @@ class ErrorAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    media_type: str = PROBLEM_TYPE
 
 
 def answer_error(error: Exception, request_id: str, method: str = "", path: str = "") -> ErrorAnswer:
     """Return the answer for an exception; what nobody foresaw is logged here and told without details."""
+    openai = dialect.is_openai(path)
+    if openai and isinstance(error, InvalidRequest):
+        error = in_sora_words(error)
     kind, detail, headers = _describe(error, method, path)
     if kind is kinds.INTERNAL:
         structlog.get_logger("filmgate.api").error(
             "request_failed", request_id=request_id, method=method, exc_info=error
         )
-    return ErrorAnswer(kind.status, headers, _body(kind, detail, request_id, error))
+    body = _body(kind, detail, request_id, error, openai=openai)
+    media_type = JSON_TYPE if openai else PROBLEM_TYPE
+    return ErrorAnswer(dialect.status_of(kind, openai=openai), headers, body, media_type)
 
 
 def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for an exception that left a handler or the router."""
     answer = answer_error(error, trace_of(request.scope).request_id, request.method, request.url.path)
     return Response(
-        answer.body, status_code=answer.status, headers=dict(answer.headers), media_type=PROBLEM_TYPE
+        answer.body, status_code=answer.status, headers=dict(answer.headers), media_type=answer.media_type
     )
 
 
@@ -162,6 +172,8 @@ def _describe_http(error: HTTPException, method: str, path: str) -> tuple[Kind, 
         allowed = _allowed(error)
         headers["allow"] = allowed
         return kind, f"{path} does not take {method}, only {allowed}.", headers
+    if kind is kinds.NOT_FOUND and dialect.is_openai(path):
+        return kind, f"Invalid URL ({method} {path[:200]})", headers
     if kind is kinds.NOT_FOUND:
         return kind, f"There is nothing at {path[:200]}. /docs lists every address.", headers
     return kind, kind.meaning, headers
@@ -187,25 +199,33 @@ def _headers(kind: Kind, error: Exception) -> dict[str, str]:
     return headers
 
 
-def _body(kind: Kind, detail: str, request_id: str, error: Exception) -> bytes:
+def _body(kind: Kind, detail: str, request_id: str, error: Exception, *, openai: bool = False) -> bytes:
     problems = error.problems if isinstance(error, InvalidRequest) else ()
     return _ENCODER.encode(
         Problem(
             type=f"{ERRORS_PATH}#{kind.code}",
             title=kind.title,
-            status=kind.status,
+            status=dialect.status_of(kind, openai=openai),
             detail=detail,
             instance=request_id,
             error=ErrorObject(
                 message=detail,
-                type="server_error" if kind.status >= 500 else "invalid_request_error",
+                type=dialect.type_of(kind, openai=openai),
                 param=problems[0].field if problems else None,
-                code=problems[0].code if len(problems) == 1 and kind is kinds.INVALID else kind.code,
+                code=_code(kind, problems, error, openai=openai),
             ),
             problems=tuple(_trouble(problem) for problem in problems) if problems else UNSET,
             budget=_budget(error) if isinstance(error, BudgetExceeded) else UNSET,
         )
     )
+
+
+def _code(kind: Kind, problems: Sequence[FieldProblem], error: Exception, *, openai: bool) -> str | None:
+    if openai and isinstance(error, HTTPException) and kind is kinds.NOT_FOUND:
+        return None
+    if len(problems) == 1 and kind is kinds.INVALID:
+        return problems[0].code
+    return dialect.code_of(kind, openai=openai)
 
 
 def _trouble(problem: FieldProblem) -> FieldTrouble:
@@ -227,9 +247,9 @@ def _budget(error: BudgetExceeded) -> BudgetTrouble | UnsetType:
     return BudgetTrouble(budget.scope, budget.span.value, *figures)
 
 
-def example_of(kind: Kind) -> dict[str, Any]:
+def example_of(kind: Kind, *, openai: bool = False) -> dict[str, Any]:
     """Return an error of this kind as the documentation shows it."""
     trouble = FieldProblem("duration", "duration is text.", "wrong_type", "Give a number, for example 5.")
     error = InvalidRequest([trouble]) if kind in {kinds.INVALID, kinds.NO_MODEL} else FilmgateError()
-    body = _body(kind, kind.meaning, "req_01k7m3z9f4t8q2v6x0c5b1n7dh", error)
+    body = _body(kind, kind.meaning, "req_01k7m3z9f4t8q2v6x0c5b1n7dh", error, openai=openai)
     return msgspec.json.decode(body, type=dict[str, Any])

@@ -89,6 +89,7 @@ VIDEO_COMPLETED: Final[dict[str, Any]] = {
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
     "adjustments": [],
+    "derivedFrom": None,
     "attempts": 1,
     "estimatedCost": _FREE,
     "cost": _FREE,
@@ -134,6 +135,7 @@ BATCH_PROCESSING: Final[dict[str, Any]] = {
     "completedAt": None,
     "estimatedCost": _FREE,
     "cost": _FREE,
+    "maxCost": None,
 }
 BATCH_CANCELLED: Final[dict[str, Any]] = BATCH_PROCESSING | {
     "status": "completed",
@@ -157,14 +159,19 @@ MODEL_LIST: Final[dict[str, Any]] = {
                     "maxSeconds": 20,
                     "secondsStep": None,
                     "inputReference": True,
+                    "needsInputReference": False,
                     "audio": True,
+                    "alwaysAudio": False,
                     "seed": True,
                     "negativePrompt": False,
                     "maxPrompt": 4000,
                     "pricePerSecond": _FREE,
+                    "pricePerSecondBySize": {},
+                    "pricePerSecondWithoutAudio": None,
                     "priceSource": "runs on this machine",
                     "priceDate": "2025-10-16",
                     "retiresOn": None,
+                    "warning": None,
                 }
             ],
         }

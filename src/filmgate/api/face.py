@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     from filmgate.domain.video import Variant
     from filmgate.services.batches import BatchService
     from filmgate.services.catalog import CatalogService
+    from filmgate.services.characters import CharacterService
+    from filmgate.services.deletions import DeletionService
+    from filmgate.services.derivations import DerivationService
+    from filmgate.services.file_batches import FileBatchService
+    from filmgate.services.files import FileService
     from filmgate.services.health import HealthService
     from filmgate.services.idempotency import IdempotencyService
     from filmgate.services.keys import KeyService
     from filmgate.services.links import LinkService
     from filmgate.services.notices import NoticeService
+    from filmgate.services.sora_videos import SoraVideoService
+    from filmgate.services.uploads import UploadService
     from filmgate.services.usage import UsageService
     from filmgate.services.videos import VideoService
+    from filmgate.services.webhook_endpoints import WebhookEndpointService
 
 VIDEOS_PATH: Final = "/api/v1/videos"
 BATCHES_PATH: Final = "/api/v1/batches"
@@ -44,6 +52,14 @@ class Services:
     links: LinkService
     idempotency: IdempotencyService
     usage: UsageService
+    webhook_endpoints: WebhookEndpointService
+    uploads: UploadService
+    sora: SoraVideoService
+    derivations: DerivationService
+    characters: CharacterService
+    deletions: DeletionService
+    files: FileService
+    file_batches: FileBatchService
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from filmgate.api.errors import PROBLEM_TYPE, answer_error
+from filmgate.api.dialect import is_openai
+from filmgate.api.errors import answer_error
 from filmgate.api.leaving import send_whole
 from filmgate.api.trace import TRACE_KEY, Trace, request_id_from
 
@@ -20,6 +21,7 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+OPENAI_VERSION: Final = (b"openai-version", b"2020-10-01")
 UNROUTED: Final = "unknown"
 
 
@@ -63,25 +65,26 @@ class Envelope:
         trace = Trace(request_id_from(given))
         method = scope["method"]
         trace.head = method == "HEAD"
+        trace.openai = is_openai(scope["path"])
         inner = cast("HTTPScope", {**scope, TRACE_KEY: trace, "method": "GET" if trace.head else method})
         outcome = _Outcome(receive, send, trace, self._fixed)
         with bound_contextvars(request_id=trace.request_id):
             try:
                 await self._app(inner, receive, outcome.send)
             except Exception as error:  # noqa: BLE001 - the last resort: nobody gets a stack trace
-                await self._apologise(error, outcome, method)
+                await self._apologise(error, outcome, method, scope["path"])
             finally:
                 route = cast("dict[str, Any]", inner).get("path_template", UNROUTED)
                 self._access_log.write(trace, method, route, outcome.status)
                 if trace.receipt is not None:
                     trace.receipt.settle(whole=outcome.whole)
 
-    async def _apologise(self, error: Exception, outcome: _Outcome, method: str) -> None:
-        answer = answer_error(error, outcome.trace.request_id, method)
+    async def _apologise(self, error: Exception, outcome: _Outcome, method: str, path: str) -> None:
+        answer = answer_error(error, outcome.trace.request_id, method, path)
         if outcome.status:
             return
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-        headers.append((b"content-type", PROBLEM_TYPE.encode()))
+        headers.append((b"content-type", answer.media_type.encode()))
         headers.append((b"content-length", str(len(answer.body)).encode()))
         await outcome.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await outcome.send({"type": "http.response.body", "body": answer.body, "more_body": False})
@@ -113,4 +116,8 @@ class _Outcome:
         await self._send(message)
 
     def _headers(self, message: HTTPResponseStartEvent) -> list[tuple[bytes, bytes]]:
-        return [*message["headers"], (b"x-request-id", self.trace.request_id.encode()), *self._fixed]
+        headers = [*message["headers"], (b"x-request-id", self.trace.request_id.encode()), *self._fixed]
+        if self.trace.openai:
+            spent = round((time.perf_counter() - self.trace.started) * 1000)
+            headers += [(b"openai-processing-ms", b"%d" % spent), OPENAI_VERSION]
+        return headers

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from filmgate.api.errors import ALL_KINDS, PROBLEM_TYPE, Kind, example_of
+from filmgate.api.dialect import is_openai, status_of
+from filmgate.api.errors import ALL_KINDS, JSON_TYPE, PROBLEM_TYPE, Kind, example_of
 from filmgate.api.operations import OPERATIONS, TAGS, Answer, Operation
 from filmgate.api.schemas import Problem
 
@@ -41,7 +42,11 @@ def openapi_document(version: str) -> Document:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "responses": {_error_name(status): _error_response(status) for status in _error_statuses()},
+            "responses": {
+                _error_name(status, openai=openai): _error_response(status, openai=openai)
+                for openai in (False, True)
+                for status in _error_statuses(openai=openai)
+            },
             "headers": {
                 "RequestId": {
                     "description": "Yours if you sent a usable one, else ours; it is in the log.",
@@ -87,6 +92,8 @@ def _operation(operation: Operation) -> Document:
     }
     if operation.body is not None:
         content = _json_content(operation.body, operation.body_examples)
+        if operation.multipart is not None:
+            content["multipart/form-data"] = {"schema": _form_schema(operation.body, operation.multipart)}
         described["requestBody"] = {"required": True, "content": content}
     return described
 
@@ -137,7 +144,8 @@ def _responses(operation: Operation) -> Document:
     responses = {str(status): _answer(answer) for status, answer in operation.answers.items()}
     common = _KEYLESS_ERRORS if operation.keyless else _COMMON_ERRORS
     for status in sorted({*operation.errors, *common}):
-        responses.setdefault(str(status), {"$ref": f"#/components/responses/{_error_name(status)}"})
+        name = _error_name(status, openai=is_openai(operation.path))
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{name}"})
     return responses
 
 
@@ -158,23 +166,30 @@ def _json_content(struct: type[msgspec.Struct], examples: Mapping[str, Any]) -> 
     return {"application/json": {"schema": {"$ref": _REF.format(name=struct.__name__)}, "examples": named}}
 
 
-def _error_statuses() -> list[int]:
-    return sorted({kind.status for kind in ALL_KINDS})
+def _form_schema(struct: type[msgspec.Struct], files: tuple[str, ...]) -> Document:
+    _, components = msgspec.json.schema_components([struct], ref_template=_REF)
+    schema: Document = components[struct.__name__]
+    properties = schema["properties"] | {name: {"type": "string", "format": "binary"} for name in files}
+    return {"type": "object", "properties": properties, "required": schema.get("required", [])}
 
 
-def _error_name(status: int) -> str:
-    return f"Error{status}"
+def _error_statuses(*, openai: bool) -> list[int]:
+    return sorted({status_of(kind, openai=openai) for kind in ALL_KINDS})
 
 
-def _error_response(status: int) -> Document:
-    kinds: list[Kind] = [kind for kind in ALL_KINDS if kind.status == status]
+def _error_name(status: int, *, openai: bool) -> str:
+    return f"OpenAIError{status}" if openai else f"Error{status}"
+
+
+def _error_response(status: int, *, openai: bool) -> Document:
+    kinds: list[Kind] = [kind for kind in ALL_KINDS if status_of(kind, openai=openai) == status]
     return {
         "description": " ".join(f"`{kind.code}`: {kind.meaning}" for kind in kinds),
         "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},
         "content": {
-            PROBLEM_TYPE: {
+            JSON_TYPE if openai else PROBLEM_TYPE: {
                 "schema": {"$ref": _REF.format(name="Problem")},
-                "examples": {kind.code: {"value": example_of(kind)} for kind in kinds},
+                "examples": {kind.code: {"value": example_of(kind, openai=openai)} for kind in kinds},
             }
         },
     }

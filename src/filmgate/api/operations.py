@@ -1,77 +1,34 @@
 """Describe every operation in plain words; the documentation is made of this and of the structs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
-
-from msgspec import Struct
+from typing import Final
 
 from filmgate.api import examples, inputs, schemas
 from filmgate.api.face import BATCHES_PATH, VIDEOS_PATH
+from filmgate.api.openai.derivation_operations import DERIVATION_OPERATIONS
+from filmgate.api.openai.file_operations import FILE_OPERATIONS
+from filmgate.api.openai.operations import OPENAI_OPERATIONS
+from filmgate.api.openai.webhook_operations import WEBHOOK_OPERATIONS
+from filmgate.api.operation import (
+    CONTENT_ANSWERS,
+    CONTENT_HEADERS,
+    REPEATABLE,
+    REPLAYED,
+    Answer,
+    Operation,
+)
 
-Examples = Mapping[str, Any]
+__all__ = ["OPERATIONS", "TAGS", "Answer", "Operation"]
 
 _VIDEO: Final = f"{VIDEOS_PATH}/{{jobId}}"
 _BATCH: Final = f"{BATCHES_PATH}/{{batchId}}"
 _BODY_ERRORS: Final = (400, 402, 413, 415, 422)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One good answer: a JSON struct with examples, or files of the given media types."""
-
-    description: str
-    struct: type[Struct] | None = None
-    examples: Examples = field(default_factory=dict[str, Any])
-    files: tuple[str, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One operation of the API; ``errors`` are the statuses beside 401, 500 and 503."""
-
-    method: str
-    path: str
-    name: str
-    tag: str
-    summary: str
-    description: str
-    answers: Mapping[int, Answer]
-    body: type[Struct] | None = None
-    body_examples: Examples = field(default_factory=dict[str, Any])
-    query: type[Struct] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    errors: tuple[int, ...] = ()
-    keyless: bool = False
-
-
-_REPEATABLE: Final = {
-    "Idempotency-Key": (
-        "Make one up for every new request: 1 to 255 visible ASCII characters, such as a UUID. The same "
-        "request sent again with the same key within 72 hours gets the same answer; nothing is made twice."
-    ),
-}
-_REPLAYED: Final = {
-    "Idempotent-Replayed": "`true` if an earlier request made this and the answer is that request's."
-}
-_CONTENT_HEADERS: Final = {
-    "Range": "One range of bytes, for example `bytes=0-1048575` or `bytes=-500`.",
-    "If-Range": "Send the range only if the file still has this ETag or date, else all of it.",
-    "If-None-Match": "Answer 304 if the file still has one of these ETags.",
-    "If-Modified-Since": "Answer 304 if the file has not changed since.",
-}
-_FILES: Final = ("video/mp4", "image/webp")
-_CONTENT_ANSWERS: Final = {
-    200: Answer("The whole file.", files=_FILES),
-    206: Answer("The range that was asked for.", files=_FILES),
-    304: Answer("You already have it."),
-}
-
 TAGS: Final = {
     "Videos": "Ask for a video, see how it stands, fetch it.",
     "Batches": "Ask for many videos at once, and follow them together.",
     "Models": "See what can be asked for.",
+    "OpenAI": "The same, as OpenAI's SDKs ask for it: change their `base_url` to this server's `/v1`.",
     "Usage": "See what it has cost.",
     "Callbacks": "Where providers tell this server that something has happened. Not for clients.",
     "Health": "See whether this server is alive and ready. No key needed.",
@@ -95,10 +52,10 @@ OPERATIONS: Final = (
                 "Accepted.",
                 schemas.VideoAccepted,
                 {"accepted": examples.VIDEO_ACCEPTED},
-                headers=_REPLAYED,
+                headers=REPLAYED,
             ),
         },
-        headers=_REPEATABLE,
+        headers=REPEATABLE,
         errors=(*_BODY_ERRORS, 404, 409),
     ),
     Operation(
@@ -118,10 +75,10 @@ OPERATIONS: Final = (
                 "Accepted.",
                 schemas.BatchAccepted,
                 {"accepted": examples.BATCH_ACCEPTED},
-                headers=_REPLAYED,
+                headers=REPLAYED,
             )
         },
-        headers=_REPEATABLE,
+        headers=REPEATABLE,
         errors=(*_BODY_ERRORS, 409),
     ),
     Operation(
@@ -182,8 +139,8 @@ OPERATIONS: Final = (
             "status or the result. One range at a time."
         ),
         query=inputs.ContentQuery,
-        headers=_CONTENT_HEADERS,
-        answers=_CONTENT_ANSWERS,
+        headers=CONTENT_HEADERS,
+        answers=CONTENT_ANSWERS,
         errors=(404, 409, 410, 416, 422),
     ),
     Operation(
@@ -194,8 +151,8 @@ OPERATIONS: Final = (
         summary="Look at a file of a video without fetching it",
         description="The headers of the download: length, type, ETag. Every GET takes HEAD as well.",
         query=inputs.ContentQuery,
-        headers=_CONTENT_HEADERS,
-        answers={status: Answer(answer.description) for status, answer in _CONTENT_ANSWERS.items()},
+        headers=CONTENT_HEADERS,
+        answers={status: Answer(answer.description) for status, answer in CONTENT_ANSWERS.items()},
         errors=(404, 409, 410, 416, 422),
     ),
     Operation(
@@ -307,4 +264,8 @@ OPERATIONS: Final = (
         },
         keyless=True,
     ),
+    *OPENAI_OPERATIONS,
+    *DERIVATION_OPERATIONS,
+    *FILE_OPERATIONS,
+    *WEBHOOK_OPERATIONS,
 )

@@ -75,6 +75,14 @@ class Failure(Struct, rename="camel"):
     action: str | None
 
 
+class DerivedFrom(Struct, rename="camel"):
+    """What else a video was made from, and how."""
+
+    kind: Annotated[str, Meta(examples=["extension"])]
+    video_id: Annotated[str | None, Meta(description="The source, where it is a video of yours.")]
+    how: str
+
+
 class VideoBody(Struct, rename="camel"):
     """One video: what was asked, what was sent, what came."""
 
@@ -93,6 +101,7 @@ class VideoBody(Struct, rename="camel"):
     sent: Sent
     delivered: Delivered | None
     adjustments: Annotated[tuple[str, ...], Meta(description="What was changed to fit the model.")]
+    derived_from: Annotated[DerivedFrom | None, Meta(description="null: it was made from words alone.")]
     attempts: int
     estimated_cost: Annotated[Price, Meta(description="What it costs at most, and what is held for it.")]
     cost: Annotated[Price, Meta(description="What it has cost, once it has ended.")]
@@ -160,6 +169,7 @@ class BatchBody(Struct, rename="camel"):
     completed_at: Moment | None
     estimated_cost: Annotated[Price, Meta(description="What all of it costs at most.")]
     cost: Annotated[Price, Meta(description="What those that have ended have cost.")]
+    max_cost: Annotated[Price | None, Meta(description="The client's limit, where it gave one.")]
 
 
 class BatchPage(Struct, rename="camel"):
@@ -180,14 +190,23 @@ class ModelTarget(Struct, rename="camel"):
     max_seconds: Seconds
     seconds_step: Seconds | None
     input_reference: bool
+    needs_input_reference: Annotated[bool, Meta(description="Whether it makes no film from words alone.")]
     audio: bool
+    always_audio: Annotated[bool, Meta(description="Whether sound cannot be left out.")]
     seed: bool
     negative_prompt: bool
     max_prompt: int
     price_per_second: Price
+    price_per_second_by_size: Annotated[
+        dict[str, Price], Meta(description="Of the sizes that cost something else.")
+    ]
+    price_per_second_without_audio: Annotated[
+        Price | None, Meta(description="Null where sound costs nothing more.")
+    ]
     price_source: str
     price_date: date
     retires_on: date | None
+    warning: Annotated[str | None, Meta(description="Said from 60 days before it retires.")]
 
 
 class ModelBody(Struct, rename="camel"):
@@ -274,7 +293,7 @@ class ErrorObject(Struct, rename="camel"):
     message: str
     type: str
     param: str | None
-    code: str
+    code: str | None
 
 
 class BudgetTrouble(Struct, rename="camel"):

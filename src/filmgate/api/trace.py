@@ -15,11 +15,12 @@ _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 class Trace:
     """The identity of one request and what it turned out to be about."""
 
-    __slots__ = ("head", "job_id", "key_id", "receipt", "request_id", "started")
+    __slots__ = ("head", "job_id", "key_id", "openai", "receipt", "request_id", "started")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.head = False
+        self.openai = False
         self.key_id: str | None = None
         self.job_id: str | None = None
         self.receipt: Receipt | None = None

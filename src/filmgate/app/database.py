@@ -1,14 +1,21 @@
 """Open the database, and what lies in it for good: keys, and what makes this installation itself."""
 
+import asyncio
 import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
+from typing import TypeVar
 
+import asyncpg
+import structlog
+
+from filmgate.domain.errors import BadSettings, DatabaseUnavailable
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import new_secret
 from filmgate.domain.webhook import read_secret, written_secret
@@ -19,18 +26,29 @@ from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.budgets import BudgetRepository
 from filmgate.repositories.installation import Installation, InstallationRepository
 from filmgate.repositories.keys import KeyRepository
+from filmgate.repositories.restores import RestoreRepository
 from filmgate.repositories.unsettled import UnsettledRepository
 from filmgate.services.budgets import BudgetService
+from filmgate.services.guarding import RecoveryService
 from filmgate.services.keys import KeyService
 from filmgate.services.operating import OperatingService
 from filmgate.settings import Settings
 
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
 MIGRATIONS = Path(__file__).parent.parent / "repositories" / "migrations"
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncGenerator[tuple[Database, int], None]:
-    """Open the database, our own or the one that was named, with its schema up to date."""
+async def open_database(
+    settings: Settings, *, wait_seconds: float = 0, stop: asyncio.Event | None = None
+) -> AsyncGenerator[tuple[Database, int], None]:
+    """Open the database, our own or the one that was named, with its schema up to date.
+
+    One that is away is waited for that long, or until ``stop`` is set.
+    """
     # Others may look in: PostgreSQL does, where filmgate runs as root and it may not.
     settings.data.mkdir(mode=0o755, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
@@ -41,10 +59,43 @@ async def open_database(settings: Settings) -> AsyncGenerator[tuple[Database, in
             dsn = await server.start()
         database = Database(dsn)
         stack.push_async_callback(database.close)
-        await database.open()
         schema = read_migrations(MIGRATIONS)
-        await migrate(database, schema)
+
+        async def enter() -> None:
+            await database.close()
+            await _enter(database)
+            await migrate(database, schema)
+
+        await once_there(enter, wait_seconds, stop)
         yield database, len(schema)
+
+
+async def once_there(
+    work: Callable[[], Awaitable[T]], wait_seconds: float, stop: asyncio.Event | None = None
+) -> T:
+    """Do what needs the database, and again while it is away, for that long at most or until ``stop``."""
+    stopped = stop or asyncio.Event()
+    deadline = monotonic() + wait_seconds
+    while True:
+        try:
+            return await work()
+        except DatabaseUnavailable as error:
+            left = deadline - monotonic()
+            if left <= 0 or stopped.is_set():
+                raise
+            _log.warning("database_awaited", reason=str(error), seconds_left=round(left))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), min(_LOOK_AGAIN_SECONDS, left))
+
+
+async def _enter(database: Database) -> None:
+    try:
+        await database.open()
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise BadSettings(
+            f"DATABASE_URL: the server does not let us in: {error}. Write postgresql://user:password@host:5432/"
+            "name with a user and a database that it knows."
+        ) from error
 
 
 @asynccontextmanager
@@ -74,6 +125,13 @@ async def open_operating(settings: Settings) -> AsyncGenerator[OperatingService,
     """Open the database for an operator who settles what nothing else can."""
     async with open_database(settings) as (database, _):
         yield OperatingService(AttemptRepository(database), UnsettledRepository(database))
+
+
+@asynccontextmanager
+async def open_recovery(settings: Settings) -> AsyncGenerator[RecoveryService, None]:
+    """Open the database for an operator who looks at what it had forgotten."""
+    async with open_database(settings) as (database, _):
+        yield RecoveryService(RestoreRepository(database))
 
 
 async def open_installation(database: Database) -> Installation:

@@ -1,5 +1,6 @@
 """Bring a filmgate up in order, and take it down in reverse."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -52,15 +53,19 @@ async def open_gate(
     work: bool,
     providers: Mapping[str, Provider] | None = None,
     media: Media | None = None,
+    stop: asyncio.Event | None = None,
 ) -> AsyncGenerator[Gate, None]:
     """Bring everything up in order, and take it down in reverse.
 
     With ``work`` the process also carries out the background steps. ``providers`` stands in for the table
-    of providers, and ``media`` for what looks into films, which benchmarks use.
+    of providers, and ``media`` for what looks into films, which benchmarks use. A database that is away is
+    waited for until ``stop`` is set.
     """
     began = monotonic()
     async with AsyncExitStack() as stack:
-        database, schema = await stack.enter_async_context(open_database(settings))
+        database, schema = await stack.enter_async_context(
+            open_database(settings, wait_seconds=settings.database_wait_seconds, stop=stop)
+        )
         parts = Parts(settings, database, schema, stack)
         services, worker, api_key = await parts.build(work=work, providers=providers, media=media)
         seconds = monotonic() - began

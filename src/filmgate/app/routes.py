@@ -43,7 +43,10 @@ def build_routes(
 def _for_sora(targets: Mapping[str, Target], *, production: bool) -> tuple[Target, ...]:
     living = [target for target in targets.values() if target.lane != _STAND_IN]
     if living or production:
-        return tuple(sorted(living, key=lambda target: target.capability.price))
+        # Those that need an image come last, so that what is wrong is said of one that needs none.
+        return tuple(
+            sorted(living, key=lambda target: (target.capability.needs_image, target.capability.price))
+        )
     return tuple(target for target in targets.values() if target.lane == _STAND_IN)[:1]
 
 

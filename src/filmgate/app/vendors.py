@@ -1,21 +1,25 @@
 """Set up the vendors that the settings name, and say what their models can do."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
-from typing import Any
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from filmgate.domain.errors import BadSettings
-from filmgate.domain.provider import Provider
 from filmgate.domain.routing import Capability
-from filmgate.infrastructure.addresses import AddressGuard
+from filmgate.infrastructure.addresses import WEB_PORTS, AddressGuard
 from filmgate.providers import PROVIDERS
 from filmgate.providers.catalogue import added_fields, added_models, read_catalogue
-from filmgate.providers.task_api import Account, is_sealed
+from filmgate.providers.task_api import Account, TaskApi, is_sealed
 from filmgate.settings import ProviderSettings, Settings
 
-# A vendor that the operator has put on a private address may keep its films there too.
-_PRIVATE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+# All of them are this very machine.
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+# How many videos a vendor's lane has under way where nothing is said.
+VENDOR_SLOTS = 5
 
 
 class Vendors:
@@ -38,11 +42,15 @@ class Vendors:
         account = self._accounts.get(name)
         return account is not None and is_sealed(account, reference, seal)
 
-    def connect(self) -> dict[str, Provider]:
+    def address_of(self, name: str) -> str:
+        """Return where a vendor that was connected is."""
+        return self._accounts[name].base_url
+
+    def connect(self) -> dict[str, TaskApi]:
         """Return the vendors that are set up, by name."""
         return {name: self._connect(given) for name, given in self._settings.providers.items()}
 
-    def _connect(self, given: ProviderSettings) -> Provider:
+    def _connect(self, given: ProviderSettings) -> TaskApi:
         path = PROVIDERS.get(given.wire)
         if path is None or given.wire == "embedded":
             known = ", ".join(name for name in PROVIDERS if name != "embedded")
@@ -59,13 +67,32 @@ class Vendors:
         if not account.base_url:
             raise BadSettings(f"providers.{given.name}.base_url is missing. Write where the server is.")
         self._accounts[given.name] = account
-        provider: Any = getattr(module, path.partition(":")[2])(account, _guard(account.base_url))
+        provider: TaskApi = getattr(module, path.partition(":")[2])(
+            account, film_guard(account.base_url, given.film_hosts)
+        )
         self._stack.push_async_callback(provider.close)
         return provider
 
 
-def _guard(base_url: str) -> AddressGuard:
-    """Let films come from public addresses, and from private ones where the vendor itself is on one."""
+def film_guard(base_url: str, film_hosts: Sequence[str] = ()) -> AddressGuard:
+    """Say where a vendor's films may come from.
+
+    From the open internet, and from hosts that the operator has named: by ``film_hosts``, or because the
+    vendor itself is there and is called without TLS, as one's own servers are.
+    """
     parts = urlsplit(base_url)
-    private = parts.scheme == "http"
-    return AddressGuard.allowing(_PRIVATE if private else (), plain_http=private)
+    own = parts.scheme == "http" and parts.hostname is not None
+    hosts = (*film_hosts, parts.hostname) if own and parts.hostname else film_hosts
+    return AddressGuard.allowing(
+        _LOOPBACK if own and _is_loopback(parts.hostname or "") else (),
+        plain_http=own,
+        ports=None if own else WEB_PORTS,
+        hosts=hosts,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

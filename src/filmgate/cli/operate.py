@@ -11,8 +11,8 @@ import click
 from filmgate.app import Books, open_database, open_keys, open_money, set_up_logging, webhook_secret
 from filmgate.cli.running import load_settings
 from filmgate.domain.budget import Budget, Span, read_limit
-from filmgate.domain.errors import FilmgateError, NotFound
-from filmgate.domain.key import Key
+from filmgate.domain.errors import FilmgateError
+from filmgate.domain.key import ROOT_KEY_ID, Key
 from filmgate.domain.money import Money
 from filmgate.services.keys import KeyService
 
@@ -86,27 +86,15 @@ def create_key(
 @keys.command("ls")
 @data_option
 def list_keys(data: Path | None) -> None:
-    """List all keys, oldest first."""
+    """List all keys, the operator's own first, then the oldest."""
 
     async def work(money: Books) -> tuple[Sequence[Key], Mapping[str, Sequence[Budget]]]:
-        listed = await money.keys.list()
+        listed = [await money.keys.named(ROOT_KEY_ID), *await money.keys.list()]
         return listed, await money.budgets.of([key.id for key in listed])
 
     found, budgets = _with_books(data, work)
     rows = [("ID", "NAME", "PROJECT", "ENDS IN", "CREATED", "LAST USED", "STATE", "BUDGET")]
-    rows += [
-        (
-            key.id,
-            key.name,
-            key.project,
-            key.hint,
-            _when(key.created_at),
-            _when(key.last_used_at),
-            "revoked" if key.revoked_at else "open",
-            ", ".join(_standing(budget) for budget in budgets.get(key.id, ())) or "none",
-        )
-        for key in found
-    ]
+    rows += [_listed(key, budgets.get(key.id, ())) for key in found]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -131,14 +119,16 @@ def revoke_key(key_id: str, data: Path | None) -> None:
 def set_budget(
     key_id: str, budget: tuple[tuple[Span, Money], ...], no_budget: tuple[str, ...], data: Path | None
 ) -> None:
-    """Say what the key KEY_ID may spend, and show it; what it has used before counts."""
+    """Say what the key KEY_ID may spend, and show it; what it has used before counts.
+
+    API_KEY stands for the operator's own key.
+    """
 
     async def work(money: Books) -> Sequence[Budget]:
-        if key_id not in {key.id for key in await money.keys.list()}:
-            raise NotFound("key", key_id)
-        await money.budgets.lift(key_id, map(Span, no_budget))
-        await money.budgets.grant(key_id, dict(budget))
-        return (await money.budgets.of([key_id])).get(key_id, ())
+        key = await money.keys.named(key_id)
+        await money.budgets.lift(key.id, map(Span, no_budget))
+        await money.budgets.grant(key.id, dict(budget))
+        return (await money.budgets.of([key.id])).get(key.id, ())
 
     standing = _with_books(data, work)
     click.echo("\n".join(map(_standing, standing)) or f"{key_id} may spend without a limit.")
@@ -179,6 +169,16 @@ def run_quietly(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except FilmgateError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _listed(key: Key, budgets: Sequence[Budget]) -> tuple[str, ...]:
+    state = "revoked" if key.revoked_at else "open"
+    spends = ", ".join(map(_standing, budgets)) or "none"
+    if key.id == ROOT_KEY_ID:
+        # It lies in the environment or with the data; nothing of it is in the database but its budget.
+        return (key.id, key.name, key.project, "-", "-", "-", state, spends)
+    used = _when(key.last_used_at)
+    return (key.id, key.name, key.project, key.hint, _when(key.created_at), used, state, spends)
 
 
 def _when(moment: datetime | None) -> str:

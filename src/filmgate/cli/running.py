@@ -78,10 +78,12 @@ async def first_of(*waiting: "asyncio.Event | asyncio.Task[Any]") -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, work: bool) -> AsyncGenerator[Serving, None]:
-    """Open a gate and answer at its address until left."""
+async def serving(
+    settings: Settings, *, work: bool, stop: asyncio.Event | None = None
+) -> AsyncGenerator[Serving, None]:
+    """Open a gate and answer at its address until left; ``stop`` ends the wait for a database."""
     with _listen(settings) as listener:
-        async with open_gate(settings, work=work) as gate:
+        async with open_gate(settings, work=work, stop=stop) as gate:
             server = _Server(
                 uvicorn.Config(
                     gate.application(),

@@ -38,7 +38,7 @@ def worker(data: Path | None, concurrency: int | None) -> None:
 
 async def _serve(settings: Settings, *, work: bool) -> int:
     stop = stop_on_signals()
-    async with serving(settings, work=work) as here:
+    async with serving(settings, work=work, stop=stop) as here:
         _announce(here, work=work)
         await first_of(stop, here.ended)
     return 0 if stop.is_set() else 1
@@ -46,7 +46,7 @@ async def _serve(settings: Settings, *, work: bool) -> int:
 
 async def _work(settings: Settings) -> int:
     stop = stop_on_signals()
-    async with open_gate(settings, work=True) as gate:
+    async with open_gate(settings, work=True, stop=stop) as gate:
         click.echo(f"filmgate {__version__} · worker ready in {gate.seconds:.1f} s", err=True)
         await stop.wait()
     return 0

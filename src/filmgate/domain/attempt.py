@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from filmgate.domain.poll import JobKind
+
 
 class AttemptState(StrEnum):
     """Say what is known of the send."""
@@ -52,7 +54,8 @@ class Attempt:
     """One attempt as the database has it.
 
     ``quiet_at`` is the moment from which "the provider does not have it" counts as proof; ``abandoned``
-    says that its video was cancelled meanwhile.
+    says that its video was cancelled meanwhile, ``called`` that somebody wanted it polled at once, ``kind``
+    what it is a job of; these three are known of what was claimed for a poll.
     """
 
     id: str
@@ -68,3 +71,5 @@ class Attempt:
     polls: int = 0
     collects: int = 0
     abandoned: bool = False
+    called: bool = False
+    kind: JobKind | None = None

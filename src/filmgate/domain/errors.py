@@ -17,6 +17,7 @@ FilmgateError
 ├── ServiceUnavailable          try again soon; nothing was done
 │   ├── Overloaded
 │   ├── DatabaseUnavailable
+│   │   ├── DatabaseSilent      it is not answering, and this was not even tried
 │   │   └── CommitUnknown       the database went away before it said whether it had committed
 │   └── StorageUnavailable
 │       └── StorageFull
@@ -157,6 +158,10 @@ class Overloaded(ServiceUnavailable):
 
 class DatabaseUnavailable(ServiceUnavailable):
     """The database cannot be reached now."""
+
+
+class DatabaseSilent(DatabaseUnavailable):
+    """The database has not answered others for a while, so it was not asked at all."""
 
 
 class CommitUnknown(DatabaseUnavailable):

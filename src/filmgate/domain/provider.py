@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from filmgate.domain.money import Money
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.video import VideoRequest
 
 SendFence = Callable[[], Awaitable[None]]
@@ -53,13 +54,19 @@ class ProviderJob:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a provider says of a job; ``percent`` and ``cost`` are None where it gives no figure."""
+    """What a provider says of a job; ``percent`` and ``cost`` are None where it gives no figure.
+
+    ``charged`` is about a job that came to nothing: True or False only where the provider's documentation,
+    or the job itself, says so. ``listed`` says that one call told of this job and of others.
+    """
 
     state: JobState
     percent: int | None = None
     reason: str | None = None
     code: str | None = None
     cost: Money | None = None
+    charged: bool | None = None
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,11 @@ class Provider(Protocol):
     @property
     def quiet_seconds(self) -> float:
         """Seconds after a send until "not there" proves that nothing was made."""
+        ...
+
+    @property
+    def polling(self) -> PollTerms:
+        """How it wants to be asked about its jobs."""
         ...
 
     def prepare(self, order: Order) -> bytes:

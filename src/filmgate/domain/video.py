@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from filmgate.domain.money import FREE, Money
+from filmgate.domain.origin import Origin
 
 
 class VideoStatus(StrEnum):
@@ -83,7 +84,8 @@ class VideoResult:
     """What was stored: measured from the bytes, not taken from the provider's word.
 
     ``seconds`` of film, ``size_bytes`` and hexadecimal ``sha256`` of the video file;
-    ``asset`` is the key prefix under which the three variants lie.
+    ``asset`` is the key prefix under which the three variants lie; ``joined`` says of an extension how the
+    film was joined to the one that it continues.
     """
 
     asset: str
@@ -97,6 +99,7 @@ class VideoResult:
     sha256: str
     thumbnail_bytes: int
     spritesheet_bytes: int
+    joined: str | None = None
 
     def key(self, variant: Variant) -> str:
         """Return the asset key of one variant."""
@@ -140,6 +143,20 @@ class Video:
     error: VideoError | None = None
     cost: Money = FREE
     attempts: int = 0
+    origin: Origin | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What a client is to know of how it was made: what was changed, and how it was joined."""
+        joined = None if self.result is None else self.result.joined
+        return self.adjustments if joined is None else (*self.adjustments, joined)
+
+    @property
+    def seconds(self) -> float:
+        """The length of the whole film: of an extension, that of the film it continues included."""
+        before = 0.0 if self.origin is None else self.origin.seconds
+        return round(before + self.request.seconds, 3)
 
 
 @dataclass(frozen=True, slots=True)

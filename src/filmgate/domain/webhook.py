@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,7 +31,12 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event to be told to one address; ``tries`` counts those begun."""
+    """One event to be told to one address.
+
+    ``tries`` counts those begun, ``tries_before`` those before it was last sent anew.
+
+    One for an endpoint is signed with the keys of that, any other with this installation's.
+    """
 
     id: str
     subject: str
@@ -40,6 +45,9 @@ class Delivery:
     url: str
     tries: int
     created_at: datetime
+    tries_before: int = 0
+    endpoint_id: str | None = None
+    keys: tuple[bytes, ...] = ()
 
 
 def read_secret(text: str) -> bytes:
@@ -61,15 +69,18 @@ def written_secret(key: bytes) -> str:
     return _PREFIX + base64.b64encode(key).decode()
 
 
-def sign(key: bytes, delivery_id: str, moment: datetime, body: bytes) -> Mapping[str, str]:
-    """Return the headers of the Standard Webhooks specification (standardwebhooks.com, scheme v1)."""
+def sign(keys: Sequence[bytes], delivery_id: str, moment: datetime, body: bytes) -> Mapping[str, str]:
+    """Return the headers of the Standard Webhooks specification (standardwebhooks.com, scheme v1).
+
+    With several keys there is a signature by each, and a receiver accepts any that it can verify.
+    """
     stamp = str(int(moment.timestamp()))
     message = b".".join((delivery_id.encode(), stamp.encode(), body))
-    signature = base64.b64encode(hmac.digest(key, message, hashlib.sha256)).decode()
+    signatures = (base64.b64encode(hmac.digest(key, message, hashlib.sha256)).decode() for key in keys)
     return {
         "webhook-id": delivery_id,
         "webhook-timestamp": stamp,
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
 
 

@@ -21,6 +21,14 @@ class Callouts:
     def __init__(self, guard: AddressGuard) -> None:
         self._guard = guard
 
+    def fault(self, url: str) -> str | None:
+        """Return why an address will never be called, None where that is not yet known."""
+        try:
+            self._guard.check_url(url)
+        except AddressDenied as error:
+            return f"This address must not be called: {error}."
+        return None
+
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Post once and return the status; a redirect is an answer like any other."""
         connector = aiohttp.TCPConnector(force_close=True, limit=1, socket_factory=self._guard.socket)

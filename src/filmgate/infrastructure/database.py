@@ -8,11 +8,15 @@ from typing import Any, LiteralString
 import asyncpg
 
 from filmgate.domain.errors import CommitUnknown, DatabaseUnavailable, FilmgateError
+from filmgate.infrastructure.pulse import Lent, Pulse, Wait, is_patient
 
 Record = asyncpg.Record
 
 # 16 connections serve more than 64 do: beyond that PostgreSQL only switches between them.
 POOL_SIZE = 16
+# So long may a request wait for one of them to be free.
+_FREE_SECONDS = 3.0
+_CONNECT_SECONDS = 10.0
 _UNREACHABLE = (
     OSError,
     asyncio.TimeoutError,
@@ -109,7 +113,8 @@ class Session:
 class Database:
     """Hand out sessions on one PostgreSQL; every method raises DatabaseUnavailable while it is away.
 
-    What changes something raises CommitUnknown, which is one, where the change may have happened.
+    What changes something raises CommitUnknown, which is one, where the change may have happened. While the
+    server is silent, requests are told within seconds; what runs with ``patience`` waits for a minute.
     """
 
     def __init__(self, dsn: str, *, size: int = POOL_SIZE, application: str = "filmgate") -> None:
@@ -117,6 +122,8 @@ class Database:
         self._size = size
         self._application = application
         self._pool: asyncpg.Pool[Record] | None = None
+        self._pulse = Pulse(self._connect)
+        self._watch: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open the pool; one connection is made at once, so that a wrong address is told at start."""
@@ -127,7 +134,7 @@ class Database:
                 max_size=self._size,
                 max_inactive_connection_lifetime=300,
                 command_timeout=60,
-                timeout=10,
+                timeout=_CONNECT_SECONDS,
                 connection_class=_Connection,
                 server_settings={
                     "application_name": self._application,
@@ -136,10 +143,15 @@ class Database:
                     "timezone": "UTC",
                 },
             )
+        self._watch = asyncio.create_task(self._pulse.run(), name="pulse")
 
     async def close(self) -> None:
         """Close the pool, waiting briefly for work under way."""
         pool, self._pool = self._pool, None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            await asyncio.wait([watch])
         if pool is None:
             return
         try:
@@ -157,22 +169,42 @@ class Database:
     async def connect(self) -> "asyncpg.Connection[Record]":
         """Open a connection of its own, outside the pool; the caller closes it."""
         with _our_words():
-            return await asyncpg.connect(
-                self.dsn, timeout=10, server_settings={"application_name": self._application}
-            )
+            return await self._connect(_CONNECT_SECONDS)
+
+    async def _connect(self, seconds: float) -> "asyncpg.Connection[Record]":
+        return await asyncpg.connect(
+            self.dsn, timeout=seconds, server_settings={"application_name": self._application}
+        )
+
+    @asynccontextmanager
+    async def _lend(self) -> AsyncGenerator[Lent, None]:
+        """Lend a connection of the pool; a request loses it when the server falls silent."""
+        if is_patient():
+            async with self.pool.acquire() as connection:
+                yield connection
+            return
+        deadline = asyncio.timeout(_FREE_SECONDS)
+        wait = Wait(deadline)
+        with self._pulse.watching(wait):
+            async with deadline:
+                connection = wait.connection = await self.pool.acquire()
+            try:
+                yield connection
+            finally:
+                await self.pool.release(connection)
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[Session, None]:
         """Lend a connection; each statement commits by itself."""
         with _our_words():
-            async with self.pool.acquire() as connection:
+            async with self._lend() as connection:
                 yield Session(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Session, None]:
         """Lend a connection inside a transaction that commits at the end, or rolls back on an error."""
         with _our_words():
-            async with self.pool.acquire() as connection:
+            async with self._lend() as connection:
                 transaction = connection.transaction()
                 await transaction.start()
                 try:
@@ -186,22 +218,25 @@ class Database:
     async def fetch(self, sql: LiteralString, *values: Any) -> list[Record]:
         """Return all rows."""
         with _our_words():
-            return await self.pool.fetch(sql, *values)
+            async with self._lend() as connection:
+                return await connection.fetch(sql, *values)
 
     async def row(self, sql: LiteralString, *values: Any) -> Record | None:
         """Return the first row, if there is one."""
         with _our_words():
-            return await self.pool.fetchrow(sql, *values)
+            async with self._lend() as connection:
+                return await connection.fetchrow(sql, *values)
 
     async def value(self, sql: LiteralString, *values: Any) -> Any:
         """Return the first column of the first row, if there is one."""
         with _our_words():
-            return await self.pool.fetchval(sql, *values)
+            async with self._lend() as connection:
+                return await connection.fetchval(sql, *values)
 
     async def execute(self, sql: LiteralString, *values: Any) -> str:
         """Run the statement and return PostgreSQL's command tag."""
         with _our_words():
-            async with self.pool.acquire() as connection:
+            async with self._lend() as connection:
                 with _committing():
                     return await connection.execute(sql, *values)
 

@@ -48,6 +48,7 @@ MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({401, 403, 404, 410})
 _LATER = frozenset({408, 425, 429})
+_MEND = "a host of your own can be named in film_hosts"
 # Nobody may make us unpack more than was sent.
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
@@ -166,10 +167,16 @@ async def send_once(outgoing: Outgoing, fence: SendFence, *, seconds: float = SE
 
 
 class Reader:
-    """Read from one vendor over a small pool of connections; reads may be repeated, so they are cheap."""
+    """Read from one vendor over a small pool of connections; reads may be repeated, so they are cheap.
 
-    def __init__(self, headers: Mapping[str, str], *, connections: int = 20) -> None:
+    No answer may be longer than ``limit`` bytes, where it is not the usual ones.
+    """
+
+    def __init__(
+        self, headers: Mapping[str, str], *, connections: int = 20, limit: int | None = None
+    ) -> None:
         self._headers = {**_AS_IT_IS, **headers}
+        self._limit = limit
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -191,7 +198,7 @@ class Reader:
             async with self._open().request(
                 method, url, data=body, headers=dict(headers or {}), allow_redirects=False
             ) as response:
-                return await _whole(response)
+                return await _whole(response, self._limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise WireTrouble(f"{_host(url)}: {str(error) or type(error).__name__}") from error
 
@@ -236,7 +243,8 @@ class _Fetch:
     async def step(self, url: str) -> Received | str:
         """Fetch from one address; return what was written, or where it redirects to."""
         door = _Door(self.guard)
-        own = self.film.own and origin_of(url) == origin_of(self.film.url)
+        at_server = self.film.own and origin_of(url) == origin_of(self.film.url)
+        own = at_server or self.guard.trusts(url)
         if not own:
             self._check(url)
         connector = aiohttp.TCPConnector(force_close=True, socket_factory=None if own else door.socket)
@@ -251,14 +259,16 @@ class _Fetch:
                 return await self._take(url, response)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             if door.denied and not door.opened:
-                raise DownloadRefused(f"{_host(url)} is at an address that must not be called") from error
+                raise DownloadRefused(
+                    f"{_host(url)} is at an address that must not be called; {_MEND}"
+                ) from error
             raise WireTrouble(f"{_host(url)}: {str(error) or type(error).__name__}") from error
 
     def _check(self, url: str) -> None:
         try:
             self.guard.check_url(url)
         except AddressDenied as error:
-            raise DownloadRefused(f"{_host(url)} must not be called: {error}") from error
+            raise DownloadRefused(f"{_host(url)} must not be called: {error}; {_MEND}") from error
 
     def _headers(self, url: str) -> dict[str, str]:
         if self.film.headers and _host(url) == self.film.host:
@@ -310,12 +320,13 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _whole(response: aiohttp.ClientResponse) -> Answer:
+async def _whole(response: aiohttp.ClientResponse, limit: int | None = None) -> Answer:
+    most = MAX_ANSWER_BYTES if limit is None else limit
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise WireTrouble(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+        if len(body) > most:
+            raise WireTrouble(f"the answer is longer than {most} bytes")
     return Answer(response.status, response.headers, bytes(body))
 
 

@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Final, NotRequired, TypedDict, cast
 
 from av.video.frame import VideoFrame
-from PIL import Image, ImageStat
+from PIL import Image, ImageChops, ImageStat
 
 from filmgate.domain.errors import MediaUnreadable
+from filmgate.infrastructure.film_darkness import is_empty
+from filmgate.infrastructure.film_frames import beside, chosen_frame, fitted
+from filmgate.infrastructure.film_stitching import join
 from filmgate.infrastructure.media_film import MAX_DIMENSION, Film, decoded, inspect
 
 # up to here every frame is decoded (25 s of 1080p); above, only what leads to the samples
@@ -33,6 +36,8 @@ _MAX_TILES: Final = 100
 _GLANCE: Final = 64
 # brighter than the noise of an encoded black frame, darker than a lone lamp in a night scene
 _BLACK: Final = 24
+# of 255: what encoding alone changes from frame to frame of a picture that stands still
+_STILL: Final = 8
 _THUMBNAIL_WIDTH: Final = 640
 _TILE_WIDTH: Final = 256
 _POSTER: Final = 1 / 3
@@ -52,6 +57,12 @@ class Request(TypedDict):
     thumbnail: NotRequired[str]
     spritesheet: NotRequired[str]
     last_frame: NotRequired[str]
+    frame: NotRequired[str]
+    place: NotRequired[str]
+    size: NotRequired[tuple[int, int] | None]
+    after: NotRequired[str]
+    joined: NotRequired[str]
+    pictures: NotRequired[list[str]]
     width: NotRequired[int]
     frames: NotRequired[int]
     tile_width: NotRequired[int]
@@ -141,6 +152,28 @@ def last_frame(film: Film, request: Request) -> Answer:
     return {}
 
 
+def frame(film: Film, request: Request) -> Answer:
+    """Write one frame as it is to be seen, filling a size where one is named."""
+    image = chosen_frame(film, request.get("place", "first"))
+    size = request.get("size")
+    save(fitted(image, None if size is None else (size[0], size[1])), request.get("frame", ""), "PNG")
+    return {"shown": image.size}
+
+
+def stitch(film: Film, request: Request) -> Answer:
+    """Write another film after this one; say why frames had to be encoded anew, where they had to."""
+    after = inspect(Path(request.get("after", "")), request["max_bytes"])
+    return {"obstacle": join(film, after, Path(request.get("joined", "")))}
+
+
+def compose(request: Request) -> Answer:
+    """Write pictures of ours side by side."""
+    wide, high = request.get("size") or (_THUMBNAIL_WIDTH, _THUMBNAIL_WIDTH)
+    paths = [Path(path) for path in request.get("pictures", [])]
+    save(beside(paths, (wide, high)), request.get("frame", ""), "PNG")
+    return {}
+
+
 def develop(film: Film, request: Request) -> Answer:
     """Do everything a finished video needs while decoding it once."""
     shots = _shots(film, _THUMBNAIL_WIDTH)
@@ -175,9 +208,21 @@ def _probed(film: Film, shots: dict[int, Shot]) -> Answer:
         "container": film.container,
         "has_audio": film.audio_codec is not None,
         "luma": round(sum(each.luma for each in shots.values()) / len(shots), 3),
-        "black": all(each.black for each in shots.values()),
+        # what the samples say is only a suspicion: one frame between them may show something
+        "black": all(each.black for each in shots.values()) and is_empty(film),
+        "still": _is_still(list(shots.values())),
     }
     return {"probe": description}
+
+
+def _is_still(shots: Sequence[Shot]) -> bool:
+    first = shots[0].image
+    return all(_most_different(first, each.image) <= _STILL for each in shots[1:])
+
+
+def _most_different(one: Image.Image, other: Image.Image) -> int:
+    bands = cast("tuple[tuple[int, int], ...]", ImageChops.difference(one, other).getextrema())
+    return max(high for _, high in bands)
 
 
 _TASKS: Final[dict[str, Callable[[Film, Request], Answer]]] = {
@@ -186,12 +231,16 @@ _TASKS: Final[dict[str, Callable[[Film, Request], Answer]]] = {
     "spritesheet": spritesheet,
     "last_frame": last_frame,
     "develop": develop,
+    "frame": frame,
+    "stitch": stitch,
 }
 
 
 def answered(request: Request) -> Answer:
     """Do what a request asks and return its final message; bugs are not caught here."""
     try:
+        if request["task"] == "compose":
+            return {"done": True} | compose(request)
         film = inspect(Path(request["path"]), request["max_bytes"])
         return {"done": True} | _TASKS[request["task"]](film, request)
     except MediaUnreadable as error:

@@ -116,14 +116,14 @@ def inspect(path: Path, max_bytes: int) -> Film:
     """Recognise a file, walk over all its packets and compare with what it declares."""
     container = recognised(path, max_bytes)
     try:
-        with _opened(path, container) as file:
+        with opened(path, container) as file:
             video = _limited(file, container)
             survey = _surveyed(file, video)
             missing = _missing(file, video, survey)
             film = _described(path, container, video, survey)
         if missing and container in {"mp4", "mov"}:
             # an edit list may hide frames that are there: count again without it
-            with _opened(path, container, ignore_editlist="1") as file:
+            with opened(path, container, ignore_editlist="1") as file:
                 video = _limited(file, container)
                 missing = _missing(file, video, _surveyed(file, video))
     except FFmpegError as error:
@@ -133,7 +133,8 @@ def inspect(path: Path, max_bytes: int) -> Film:
     return film
 
 
-def _opened(path: Path, container: str, **options: str) -> InputContainer:
+def opened(path: Path, container: str, **options: str) -> InputContainer:
+    """Open a file as the container it was recognised as, and as nothing else."""
     safe = {"protocol_whitelist": "file", "enable_drefs": "0", **options}
     return av.open(f"file:{path}", "r", format=container, options=safe)
 
@@ -212,7 +213,7 @@ def _described(path: Path, container: str, video: VideoStream, survey: Survey) -
 
 def decoded(film: Film, indexes: Sequence[int], *, whole: bool = False) -> Iterator[tuple[int, VideoFrame]]:
     """Yield the frames at these positions in order; if `whole`, decode all others too, to find faults."""
-    with _opened(film.path, film.container) as file:
+    with opened(film.path, film.container) as file:
         video = _limited(file, film.container)
         video.thread_type = "AUTO"
         video.thread_count = _THREADS

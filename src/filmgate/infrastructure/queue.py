@@ -40,6 +40,7 @@ class Step(StrEnum):
     COLLECT = "collect"
     RECONCILE = "reconcile"
     RENDER = "render"
+    FILE_BATCH = "file_batch"
 
 
 Handler = Callable[[str], Awaitable[None]]
@@ -67,6 +68,14 @@ async def enqueue(
         keys,
         on_conflict="skip",
     )
+
+
+class Postponed(FilmgateError):
+    """What a step needs is not there yet; it is carried out again after ``delay``, as often as it takes."""
+
+    def __init__(self, reason: str, delay: timedelta) -> None:
+        self.delay = delay
+        super().__init__(reason)
 
 
 class QueueWorker:
@@ -190,7 +199,11 @@ class QueueWorker:
             except asyncio.CancelledError:
                 if not self._stopping:
                     raise
+                await self._uncount(job)
                 raise RetryRequested(timedelta(0), "handed back at shutdown") from None
+            except Postponed as later:
+                _report(step, name, job.attempts + 1, later)
+                raise RetryRequested(later.delay, str(later)) from later
             except Exception as error:
                 _report(step, name, job.attempts + 1, error)
                 if job.attempts + 1 < _MAX_TRIES:
@@ -201,6 +214,11 @@ class QueueWorker:
                 del self._running[key]
 
         return run
+
+    async def _uncount(self, job: Job) -> None:
+        """Take back the try that PgQueuer will count: a step that is handed back has not failed."""
+        with suppress(DatabaseUnavailable):
+            await self._database.execute("UPDATE pgqueuer SET attempts = attempts - 1 WHERE id = $1", job.id)
 
     async def _persist(self, step: Step, handler: Handler, name: str) -> None:
         """Run a handler, and again as long as the database is away, which is no fault of the step."""

@@ -2,6 +2,9 @@
 
 A task carries a tag of ours, and the listing of tasks shows it: a create whose answer was lost is found
 there, or proven absent.
+
+What a task that came to nothing costs: nothing where it was cancelled, which is possible only while it waits
+(ModelArk's page on deleting tasks); of a task that failed or expired ModelArk does not say.
 """
 
 import hashlib
@@ -16,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from filmgate.domain.errors import RefusalKind, Refused
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     CannotTell,
@@ -32,6 +36,8 @@ from filmgate.infrastructure.answers import listing, mapping
 from filmgate.infrastructure.http import WireTrouble
 from filmgate.infrastructure.signatures import SignatureRefused
 from filmgate.infrastructure.tokens import seal_of
+from filmgate.providers.asking import LIST_FROM
+from filmgate.providers.probing import FreeCalls
 from filmgate.providers.task_api import (
     Account,
     Answer,
@@ -92,6 +98,8 @@ _MODELS: Mapping[str, tuple[Collection[int], Collection[str]]] = {
 # Of a tag's 64 characters, 32 prove that it is ours.
 _SEAL, _REFERENCE = 32, 31
 _PAGE, _MAX_PAGES = 100, 50
+# So many ids fit into an address.
+_NAMED = 50
 # How far Ark's clock and ours may differ.
 _CLOCKS = timedelta(minutes=10)
 # Records are kept for seven days; before that nothing is proven by their absence.
@@ -112,6 +120,7 @@ class ArkWire:
     def __init__(self, account: Account) -> None:
         self._account = account
         self.name = account.name or "ark"
+        self.polling = PollTerms(list_from=LIST_FROM, called_back=account.callback_url is not None)
         host = (account.base_url or BASE_URL).rstrip("/").removesuffix("/api/v3")
         self._tasks = f"{host}{_TASKS}"
 
@@ -171,7 +180,8 @@ class ArkWire:
         if state is JobState.FAILED:
             return _failed(body)
         if state is JobState.SUCCEEDED and self.film(answer, job) is None:
-            return Progress(JobState.FAILED, reason="Ark calls the task succeeded and names no film.")
+            reason = "Ark calls the task succeeded and names no film."
+            return Progress(JobState.FAILED, reason=reason, charged=True)
         return Progress(state)
 
     def film(self, answer: Answer, job: ProviderJob) -> Film | None:
@@ -214,6 +224,21 @@ class ArkWire:
             raise WireTrouble(f"Ark does not list its tasks: {answer.status}")
         return int(body["total"]), [mapping(task) for task in listing(body["items"])]
 
+    def list_urls(self, jobs: Sequence[ProviderJob]) -> Sequence[str]:
+        """Return lists of just these tasks, each of as many as an address can name."""
+        named = [f"&filter.task_ids={quote(job.id, safe='')}" for job in jobs]
+        pages = ["".join(named[start : start + _NAMED]) for start in range(0, len(named), _NAMED)]
+        return [f"{self._tasks}?page_num=1&page_size={_PAGE}{page}" for page in pages]
+
+    def rows(self, answer: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the tasks in a list."""
+        return answer["items"]
+
+    async def is_for(self, reader: Reader, answer: Answer, job: ProviderJob, order: Order) -> bool:
+        """Compare with the tag, where the task shows one."""
+        tag = answer.mapping().get("safety_identifier")
+        return tag is None or _is_of(tag, order.reference)
+
     async def callback_keys(self, reader: Reader) -> Sequence[bytes]:
         """Return no keys: Ark publishes none."""
         return ()
@@ -223,6 +248,10 @@ class ArkWire:
     ) -> Notice:
         """Return what a callback proves."""
         return verify_webhook(headers, body, keys, now, self._account)
+
+    def free_calls(self) -> FreeCalls:
+        """Return the listing of tasks; no call that shows models is known."""
+        return FreeCalls(f"{self._tasks}?page_num=1&page_size=1", ("items",))
 
 
 class Ark(TaskApi):

@@ -1,8 +1,9 @@
 """Read the catalogue of models: capabilities and prices are data, not code."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from math import log
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,8 @@ _OWN_SERVER: Mapping[str, Any] = {
     "max_prompt": 32_000,
     "price": "0",
     "price_source": "filmgate.toml",
+    "needs_image": False,
+    "always_sound": False,
 }
 # What may be left out of a hosted model.
 _HOSTED = (
@@ -38,8 +41,18 @@ _HOSTED = (
     "seed",
     "negative_prompt",
     "max_prompt",
+    "needs_image",
+    "always_sound",
 )
-_KNOWN = {*_OWN_SERVER, "title", "price_date", "retires_on", "fields"}
+# Pixels of the usual sizes, at 16:9.
+_RESOLUTIONS: Mapping[str, int] = {
+    "360p": 640 * 360,
+    "480p": 854 * 480,
+    "720p": 1280 * 720,
+    "1080p": 1920 * 1080,
+    "4k": 3840 * 2160,
+}
+_KNOWN = {*_OWN_SERVER, "title", "price_date", "retires_on", "fields", "prices", "silent_price"}
 
 
 def read_catalogue(path: Path = CATALOGUE) -> dict[tuple[str, str], Capability]:
@@ -82,11 +95,12 @@ def added_fields(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[s
 
 def _capability(provider: str, model: str, row: Mapping[str, Any]) -> Capability:
     try:
+        sizes = tuple(_size(text) for text in row["sizes"])
         return Capability(
             provider=provider,
             model=model,
             title=row["title"],
-            sizes=tuple(_size(text) for text in row["sizes"]),
+            sizes=sizes,
             min_seconds=float(row["min_seconds"]),
             max_seconds=float(row["max_seconds"]),
             step=row.get("step"),
@@ -99,9 +113,32 @@ def _capability(provider: str, model: str, row: Mapping[str, Any]) -> Capability
             price_source=row["price_source"],
             price_date=cast("date", row["price_date"]),
             retires_on=row.get("retires_on"),
+            needs_image=row.get("needs_image", False),
+            always_sound=row.get("always_sound", False),
+            prices=_prices(row.get("prices", {}), sizes),
+            silent_price=Money.parse(row["silent_price"]) if "silent_price" in row else None,
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BadSettings(f"The catalogue row {provider}.{model} is not complete: {error}.") from error
+
+
+def _prices(
+    table: Mapping[str, str], sizes: Sequence[tuple[int, int]]
+) -> tuple[tuple[tuple[int, int], Money], ...]:
+    """Return the price of each size that has one of its own, named by itself or by its lines."""
+    priced: dict[tuple[int, int], Money] = {}
+    for name, price in table.items():
+        meant = [size for size in sizes if name in {f"{size[0]}x{size[1]}", _lines(size)}]
+        if not meant:
+            raise ValueError(f"prices: none of its sizes is {name}")
+        priced |= dict.fromkeys(meant, Money.parse(price))
+    return tuple(priced.items())
+
+
+def _lines(size: tuple[int, int]) -> str:
+    """Return what a size goes by at vendors: ``720p`` for all that have about as many pixels as 1280x720."""
+    pixels = size[0] * size[1]
+    return min(_RESOLUTIONS, key=lambda name: abs(log(pixels / _RESOLUTIONS[name])))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from filmgate.domain.errors import (
     ServiceUnavailable,
     StorageFull,
 )
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     Found,
@@ -100,6 +101,7 @@ class Embedded:
     inline_images = False
     # The jobs lie in our own database: once the sender's lease is over, "not there" is proof at once.
     quiet_seconds = 1.0
+    polling = PollTerms(near=True)
 
     def __init__(self, renders: Renders, store: AssetStore, pool: ChildPool | None, runner: str) -> None:
         self._renders = renders
@@ -265,11 +267,15 @@ def _clear_up(output: Path) -> None:
 def _progress(render: Render | None) -> Progress:
     if render is None:
         return Progress(
-            JobState.FAILED, reason="The renderer no longer knows this job.", code="renderer_failed"
+            JobState.FAILED,
+            reason="The renderer no longer knows this job.",
+            code="renderer_failed",
+            charged=False,
         )
     return Progress(
         state=render.state,
         percent=round(100 * render.frames_done / render.frames),
         reason=render.reason,
         code=render.code,
+        charged=False,
     )

@@ -3,6 +3,15 @@
 A create puts one request into the queue. fal's history shows requests with their inputs, but only when they
 have ended, so a create whose answer was lost may be found there and is never proven not to exist (evidence:
 presence only; a callback that carries our reference tells sooner).
+
+What a request that came to nothing costs (fal's pages on queue and billing, read in September 2026):
+
+=====================================  ==========================================================
+the server failed (5xx)                nothing
+it did not begin in the time we gave   nothing
+refused for its content, bad input     not said: some partners' models are charged all the same
+cancelled                              nothing while it waited; not said once it ran
+=====================================  ==========================================================
 """
 
 import hashlib
@@ -14,12 +23,14 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from filmgate.domain.errors import RefusalKind, Refused
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import CancelOutcome, JobState, Lookup, Order, Progress, ProviderJob
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.answers import listing, mapping
 from filmgate.infrastructure.http import WireTrouble
 from filmgate.infrastructure.signatures import SignatureRefused, check_age, ed25519_holds, header
 from filmgate.infrastructure.tokens import from_base64url
+from filmgate.providers.probing import FreeCalls
 from filmgate.providers.queue_api import (
     Candidate,
     Fields,
@@ -67,8 +78,19 @@ _KINDS: Mapping[str, RefusalKind] = {
 }
 # A locked account is told as 403 with this sentence (fal-ai/fal, issues 1147 and 1163).
 _LOCKED = "user is locked"
+# Types of the server's own failures, which fal does not bill.
+_UNBILLED = frozenset(
+    {
+        "internal_server_error",
+        "generation_timeout",
+        "downstream_service_error",
+        "downstream_service_unavailable",
+    }
+)
 _LATER = frozenset({401, 403, 404, 408, 410, 425, 429})
 _STILL_RUNNING = "still in progress"
+# A key may read its requests and not their history.
+_HIDDEN = frozenset({401, 403, 404})
 
 # How models want their inputs, as fal's pages of the models list them.
 MODELS: Mapping[str, Fields] = {
@@ -104,6 +126,7 @@ class FalWire:
 
     def __init__(self, account: Account) -> None:
         self.name = account.name or "fal"
+        self.polling = PollTerms(called_back=account.callback_url is not None)
         self._account = account
         self._base, self._platform, self._rest = _hosts((account.base_url or BASE_URL).rstrip("/"))
         self._own = {name: fields_of(name, table) for name, table in account.fields.items()}
@@ -181,9 +204,12 @@ class FalWire:
             return None
         if answer.headers.get("X-Fal-Request-Timeout-Type") == "user":
             return Progress(
-                JobState.FAILED, reason="It did not begin in time; nothing is charged.", code="expired"
+                JobState.FAILED,
+                reason="It did not begin in time; nothing is charged.",
+                code="expired",
+                charged=False,
             )
-        return _failed(word, reason)
+        return _failed(word, reason, unbilled=answer.status >= 500)
 
     def film(self, answer: Answer, job: ProviderJob) -> Film | None:
         """Return the film in the model's answer; the key is not sent there."""
@@ -226,6 +252,21 @@ class FalWire:
             asked["cursor"] = cursor
         return judge(found, sent_at, self.quiet_seconds, complete=False)
 
+    async def is_for(self, reader: Reader, answer: Answer, job: ProviderJob, order: Order) -> bool:
+        """Compare with the input in the history; a request that is not listed yet cannot be judged."""
+        fields = self._fields(order.model)
+        asked = {"endpoint_id": endpoint_of(fields, order), "request_id": job.id, "expand": "payloads"}
+        page = await reader.get(f"{self._platform}/models/requests/by-endpoint?{urlencode(asked)}")
+        if page.status in _HIDDEN:
+            return True
+        shown = [mapping(row) for row in listing(page.mapping().get("items"))]
+        given = next(
+            (mapping(row.get("json_input")) for row in shown if row.get("request_id") == job.id), None
+        )
+        if given is None:
+            raise WireTrouble(f"{self.name} does not list request {job.id}: {page.status}")
+        return not given or is_ours(fields, order, given)
+
     async def callback_keys(self, reader: Reader) -> Sequence[bytes]:
         """Read the public keys, which fal allows to be kept for a day."""
         answer = await reader.get(f"{self._rest}/.well-known/jwks.json")
@@ -239,6 +280,14 @@ class FalWire:
     ) -> Notice:
         """Check a callback and say which request it is about."""
         return verify_webhook(headers, body, keys, now)
+
+    def free_calls(self) -> FreeCalls:
+        """Return the history of requests, and the price of each model's endpoint."""
+        return FreeCalls(
+            f"{self._platform}/models/requests/by-endpoint?endpoint_id={next(iter(MODELS))}&limit=1",
+            ("items",),
+            model=lambda model: f"{self._platform}/models/pricing?endpoint_id={self._fields(model).endpoint}",
+        )
 
 
 def read_keys(document: Mapping[str, Any]) -> list[bytes]:
@@ -288,8 +337,10 @@ def _candidate(fields: Fields, order: Order, row: Mapping[str, Any]) -> Candidat
     return Candidate(job_id, moment) if is_ours(fields, order, given) else None
 
 
-def _failed(word: str, reason: str | None) -> Progress:
+def _failed(word: str, reason: str | None, *, unbilled: bool = False) -> Progress:
     if "cancel" in word:
         return Progress(JobState.CANCELLED, reason=reason)
     kind = _KINDS.get(word)
-    return Progress(JobState.FAILED, reason=reason or word or None, code=kind.value if kind else None)
+    charged = False if unbilled or word in _UNBILLED else None
+    said_code = kind.value if kind else None
+    return Progress(JobState.FAILED, reason=reason or word or None, code=said_code, charged=charged)

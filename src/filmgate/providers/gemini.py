@@ -3,6 +3,9 @@
 Always in the background: without that, a create would hold its connection for minutes. An interaction can be
 neither listed nor looked up by anything of ours, so a create whose answer was lost is settled only by the
 callback that carries our reference, where one is set up.
+
+What an interaction that came to nothing costs: nothing where the filter held the film back (Google's page on
+prices: not charged when blocked); of all other failures, and of a cancel, Google does not say.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from filmgate.domain.errors import RefusalKind, Refused, Throttled
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     CannotTell,
@@ -31,6 +35,7 @@ from filmgate.infrastructure.http import DownloadRefused, WireTrouble, download
 from filmgate.infrastructure.signatures import SignatureRefused, header
 from filmgate.infrastructure.storage import receive
 from filmgate.infrastructure.tokens import check_published, from_base64url
+from filmgate.providers.probing import FreeCalls
 from filmgate.providers.task_api import (
     MAX_FILM_BYTES,
     Account,
@@ -45,6 +50,7 @@ from filmgate.providers.task_api import (
     retry_after,
     said,
     state_of,
+    unnamed,
 )
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -91,10 +97,13 @@ class GeminiWire:
     """The wire of the Interactions API."""
 
     quiet_seconds = 600.0
+    # A film of 4 MB may come inside an interaction, as text a third longer.
+    answer_bytes = 8 * 1024**2
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self.name = account.name or "gemini"
+        self.polling = PollTerms(called_back=account.callback_url is not None)
         self._host = (account.base_url or BASE_URL).rstrip("/").removesuffix("/v1beta")
         self._base = f"{self._host}/v1beta"
         # Jobs whose last read was answered with 400; a second one in a row is their end.
@@ -199,6 +208,12 @@ class GeminiWire:
         """Say that interactions cannot be looked for."""
         return CannotTell()
 
+    async def is_for(self, reader: Reader, answer: Answer, job: ProviderJob, order: Order) -> bool:
+        """Compare with the model and the prompt, where the interaction shows them."""
+        body = answer.mapping()
+        asked = [part.get("text") for part in _parts_of(body, "user_input") if part.get("text")]
+        return body.get("model") in (None, order.model) and (not asked or order.request.prompt in asked)
+
     async def callback_keys(self, reader: Reader) -> Sequence[bytes]:
         """Read the keys that Google publishes for callbacks, as one document."""
         answer = await reader.get(f"{self._host}/.well-known/jwks.json")
@@ -211,6 +226,10 @@ class GeminiWire:
     ) -> Notice:
         """Return what a callback proves."""
         return verify_webhook(headers, body, keys, now, self._account)
+
+    def free_calls(self) -> FreeCalls:
+        """Return the list of models."""
+        return FreeCalls(f"{self._base}/models?pageSize=1000", ("models",), offered=_offered)
 
 
 class Gemini(TaskApi):
@@ -225,7 +244,7 @@ class Gemini(TaskApi):
     async def download(self, job: ProviderJob, target: Path) -> None:
         """Fetch the film once its file is ready, or take it out of the interaction itself."""
         answer = await self._reader.get(self._wire.job_url(job))
-        film = self._wire.film(answer, job)
+        film = self._film(answer, job)
         if film is not None:
             if film.own:
                 await self._until_ready(film.url.rpartition(":download")[0])
@@ -233,7 +252,7 @@ class Gemini(TaskApi):
             return
         data = from_base64url(str((video_part(answer.mapping()) or {}).get("data") or ""))
         if not data:
-            raise DownloadRefused(f"gemini does not say where the film of job {job.id} lies")
+            raise DownloadRefused(unnamed(self.name, answer, job))
         await receive(_whole(data), target, MAX_FILM_BYTES)
 
     async def _until_ready(self, file_url: str) -> None:
@@ -257,6 +276,11 @@ async def _whole(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
+def _offered(body: Mapping[str, Any]) -> list[str]:
+    rows = [mapping(row) for row in listing(body.get("models"))]
+    return [str(row.get("name")).removeprefix("models/") for row in rows]
+
+
 def _image_parts(image: bytes | None) -> Sequence[Mapping[str, str]]:
     if image is None:
         return ()
@@ -274,9 +298,13 @@ def video_part(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _output_parts(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return _parts_of(body, "model_output")
+
+
+def _parts_of(body: Mapping[str, Any], kind: str) -> Sequence[Mapping[str, Any]]:
     steps = [mapping(step) for step in listing(body.get("steps"))]
-    made = [step for step in steps if step.get("type") == "model_output"]
-    return [mapping(part) for step in made for part in listing(step.get("content"))]
+    chosen = [step for step in steps if step.get("type") == kind]
+    return [mapping(part) for step in chosen for part in listing(step.get("content"))]
 
 
 def file_of(uri: str) -> str | None:
@@ -290,7 +318,7 @@ def _withheld(body: Mapping[str, Any]) -> Progress:
     words = " ".join(str(part["text"]) for part in _output_parts(body) if part.get("text"))
     reason = _fault(body) or words[:500]
     usual = "Gemini finished without a film; most likely its filter held it back."
-    return Progress(JobState.FAILED, reason=reason or usual, code=RefusalKind.OUTPUT.value)
+    return Progress(JobState.FAILED, reason=reason or usual, code=RefusalKind.OUTPUT.value, charged=False)
 
 
 def _failed(body: Mapping[str, Any]) -> Progress:
@@ -298,7 +326,12 @@ def _failed(body: Mapping[str, Any]) -> Progress:
     code = RefusalKind.OUTPUT.value if reason and _TURNED_DOWN.search(reason) else None
     if status == "budget_exceeded":
         code = RefusalKind.QUOTA.value
-    return Progress(JobState.FAILED, reason=reason or f"Gemini ended the interaction as {status}.", code=code)
+    return Progress(
+        JobState.FAILED,
+        reason=reason or f"Gemini ended the interaction as {status}.",
+        code=code,
+        charged=False if code == RefusalKind.OUTPUT.value else None,
+    )
 
 
 def _fault(body: Mapping[str, Any]) -> str | None:

@@ -3,10 +3,13 @@
 OpenAI's own service was switched off on 2026-09-24; its wire lives on. What differs from server to server is
 a row of :data:`DIALECTS`. Servers keep no word of ours, so a create whose answer was lost is looked for by
 its prompt, length, size and time (evidence class B0 on servers that list everything, else presence only).
+
+What a video that came to nothing costs: nothing on one's own GPUs (vLLM-Omni, SGLang); elsewhere it depends
+on who is behind the server, and nothing on the wire says so.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,10 +18,13 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from filmgate.domain.errors import RefusalKind, Refused
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import CancelOutcome, JobState, Lookup, Order, Progress, ProviderJob
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.answers import listing, mapping
 from filmgate.infrastructure.http import WireTrouble
+from filmgate.providers.asking import LIST_FROM
+from filmgate.providers.probing import FreeCalls
 from filmgate.providers.queue_api import Candidate, has_image, judge, moment_of, reaches_back
 from filmgate.providers.task_api import (
     Account,
@@ -38,13 +44,18 @@ class Dialect:
 
     ``number_seconds`` sends lengths as numbers; ``deletes`` says that DELETE stops a running job; ``extras``
     maps what we may add to the server's name for it; ``lists_all`` says that its listing shows every job
-    there is, so that one that is not listed was never made.
+    there is, so that one that is not listed was never made; ``own`` that it runs on the operator's own GPUs,
+    where nobody charges for anything; ``lists`` that it shows jobs by the ids that we
+    know; ``labels`` that a model's name is a mere label there.
     """
 
     multipart: bool = False
     number_seconds: bool = False
     deletes: bool = False
     lists_all: bool = False
+    own: bool = False
+    lists: bool = True
+    labels: bool = False
     extras: tuple[str, ...] = ()
 
 
@@ -53,12 +64,18 @@ DIALECTS: Mapping[str, Dialect] = {
     "openai": Dialect(),
     # vLLM-Omni 0.30: forms only, DELETE aborts, jobs are kept in memory.
     "vllm": Dialect(
-        multipart=True, deletes=True, lists_all=True, extras=("seed", "negative_prompt", "generate_sound")
+        multipart=True,
+        deletes=True,
+        lists_all=True,
+        own=True,
+        extras=("seed", "negative_prompt", "generate_sound"),
     ),
     # SGLang-Diffusion 0.5.23: whole numbers, DELETE only labels, jobs are kept in memory.
-    "sglang": Dialect(number_seconds=True, lists_all=True, extras=("seed", "negative_prompt")),
+    "sglang": Dialect(
+        number_seconds=True, lists_all=True, own=True, labels=True, extras=("seed", "negative_prompt")
+    ),
     # LiteLLM 1.109: no DELETE at all, and its listing shows what its upstream shows.
-    "litellm": Dialect(),
+    "litellm": Dialect(lists=False),
 }
 _PAGES = 20
 _STATES: Mapping[str, JobState] = {
@@ -101,6 +118,7 @@ class OpenAIWire:
     def __init__(self, account: Account) -> None:
         self.name = account.name or account.dialect or "openai"
         self.dialect = DIALECTS[account.dialect or "openai"]
+        self.polling = PollTerms(list_from=LIST_FROM if self.dialect.lists else None)
         self.evidence = "B0" if self.dialect.lists_all else "presence"
         self._account = account
         base = account.base_url.rstrip("/")
@@ -169,15 +187,22 @@ class OpenAIWire:
         body = answer.mapping()
         if not isinstance(body.get("status"), str) or not (answer.ok or "id" in body):
             return None
-        state = state_of(body["status"], _STATES)
+        state, charged = state_of(body["status"], _STATES), False if self.dialect.own else None
         if state is not JobState.FAILED:
-            return Progress(state, percent=_percent(body.get("progress")))
+            return Progress(state, percent=_percent(body.get("progress")), charged=charged)
         error = mapping(body.get("error"))
         reason = error.get("message") or (body["error"] if isinstance(body.get("error"), str) else None)
         kind = _KINDS.get(str(error.get("code")))
-        return Progress(
-            state, reason=str(reason)[:500] if reason else None, code=kind.value if kind else None
-        )
+        code = kind.value if kind else None
+        return Progress(state, reason=str(reason)[:500] if reason else None, code=code, charged=charged)
+
+    def list_urls(self, jobs: Sequence[ProviderJob]) -> Sequence[str]:
+        """Return the newest page."""
+        return [f"{self._base}/videos?limit=100&order=desc"]
+
+    def rows(self, answer: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the videos in a list."""
+        return answer["data"]
 
     def film(self, answer: Answer, job: ProviderJob) -> Film | None:
         """Return where the film lies: elsewhere if the video says so, else at the server itself."""
@@ -197,9 +222,13 @@ class OpenAIWire:
         return ("DELETE", self.job_url(job)) if self.dialect.deletes else None
 
     def cancelled(self, answer: Answer) -> CancelOutcome:
-        """Believe a deletion, and the refusal of a second one; nothing says what it costs."""
+        """Believe a deletion, and the refusal of a second one; who charges does not say what it costs."""
         stopped = answer.ok or answer.status in {404, 409}
-        return CancelOutcome(stopped=stopped, charged=None)
+        return CancelOutcome(stopped=stopped, charged=False if self.dialect.own else None)
+
+    def runs_on(self) -> CancelOutcome:
+        """Return what a cancel comes to where nothing stops a video: it is made, and charged if any is."""
+        return CancelOutcome(stopped=False, charged=not self.dialect.own)
 
     async def find_lost(self, reader: Reader, order: Order, sent_at: datetime) -> Lookup:
         """Compare the videos since the send with what was asked."""
@@ -223,6 +252,13 @@ class OpenAIWire:
             after = f"&after={quote(str(rows[-1].get('id')), safe='')}"
         return judge(found, sent_at, self.quiet_seconds, complete=complete and self.dialect.lists_all)
 
+    def free_calls(self) -> FreeCalls:
+        """Return the listing of videos, and that of models; a proxy lists its models for itself."""
+        models = f"{self._base}/models"
+        jobs = f"{self._base}/videos?limit=1"
+        key = jobs if self.dialect.lists else models
+        return FreeCalls(key, ("data",), models=models, offered=_offered, labels=self.dialect.labels)
+
     async def _page(self, reader: Reader, after: str) -> dict[str, Any]:
         answer = await reader.get(f"{self._base}/videos?limit=100&order=desc{after}")
         page = answer.mapping()
@@ -237,6 +273,10 @@ def _is_ours(order: Order, row: Mapping[str, Any]) -> bool:
     if "id" not in row or row.get("prompt") != asked.prompt or row.get("size") not in {None, "", asked.size}:
         return False
     return row.get("seconds") in {None, ""} or _number(row["seconds"]) == asked.seconds
+
+
+def _offered(body: Mapping[str, Any]) -> list[str]:
+    return [str(mapping(row).get("id")) for row in listing(body.get("data"))]
 
 
 def _number(value: object) -> float | None:

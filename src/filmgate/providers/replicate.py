@@ -3,6 +3,9 @@
 A create is one prediction. Predictions can be listed with their inputs, and every input of ours holds a
 seed of its own where the model takes one, so a create whose answer was lost is found again, or proven not to
 exist (evidence class B).
+
+What a prediction that came to nothing costs (Replicate's page on billing): one that was cancelled is charged
+for the time that it ran, one that was aborted before it began costs nothing; of failed ones it is not said.
 """
 
 import re
@@ -14,11 +17,14 @@ from urllib.parse import quote
 import msgspec
 
 from filmgate.domain.errors import RefusalKind, Refused
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import CancelOutcome, JobState, Lookup, Order, Progress, ProviderJob
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.answers import listing, mapping
 from filmgate.infrastructure.http import WireTrouble, origin_of
 from filmgate.infrastructure.signatures import SignatureRefused, check_standard
+from filmgate.providers.asking import LIST_FROM
+from filmgate.providers.probing import FreeCalls
 from filmgate.providers.queue_api import (
     Candidate,
     Fields,
@@ -82,6 +88,7 @@ class ReplicateWire:
 
     def __init__(self, account: Account) -> None:
         self.name = account.name or "replicate"
+        self.polling = PollTerms(list_from=LIST_FROM, called_back=account.callback_url is not None)
         self._account = account
         self._base = (account.base_url or BASE_URL).rstrip("/").removesuffix("/v1") + "/v1"
         self._own = {name: fields_of(name, {**_GOOGLE, **table}) for name, table in account.fields.items()}
@@ -138,7 +145,8 @@ class ReplicateWire:
             case JobState.CANCELLED:
                 late = body["status"] == "aborted"
                 reason = "Replicate did not begin within the hour; nothing is charged." if late else None
-                return Progress(state, reason=reason, code="expired" if late else None)
+                charged = not late and body.get("started_at") is not None
+                return Progress(state, reason=reason, code="expired" if late else None, charged=charged)
             case _:
                 return Progress(state, percent=_percent(body.get("logs")))
 
@@ -214,6 +222,22 @@ class ReplicateWire:
             return Candidate(job_id, moment, sure=False)
         return Candidate(job_id, moment) if is_ours(fields, order, given) else None
 
+    def list_urls(self, jobs: Sequence[ProviderJob]) -> Sequence[str]:
+        """Return the newest page, which holds a hundred predictions."""
+        return [f"{self._base}/predictions"]
+
+    def rows(self, answer: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the predictions in a list."""
+        return answer["results"]
+
+    async def is_for(self, reader: Reader, answer: Answer, job: ProviderJob, order: Order) -> bool:
+        """Compare with the model and the input that the prediction shows, until they are removed."""
+        shown, fields = answer.mapping(), self._fields(order.model)
+        if shown.get("model") not in {None, endpoint_of(fields, order)}:
+            return False
+        given = mapping(shown.get("input"))
+        return not given or is_ours(fields, order, given)
+
     async def callback_keys(self, reader: Reader) -> Sequence[bytes]:
         """Ask for the account's secret."""
         answer = await reader.get(f"{self._base}/webhooks/default/secret")
@@ -227,6 +251,14 @@ class ReplicateWire:
     ) -> Notice:
         """Check a callback and say which prediction it is about."""
         return verify_webhook(headers, body, keys[0].decode(), now)
+
+    def free_calls(self) -> FreeCalls:
+        """Return the listing of predictions, and the page of each model."""
+        return FreeCalls(
+            f"{self._base}/predictions",
+            ("results",),
+            model=lambda model: f"{self._base}/models/{quote(self._fields(model).endpoint)}",
+        )
 
 
 def verify_webhook(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Notice:

@@ -1,7 +1,8 @@
 """Make films with Runway: its own models, and those of others that it hosts.
 
 A task can be neither listed nor looked up by anything of ours, and there are no callbacks: a create whose
-answer was lost stays unknown. In return Runway says what every task has really cost.
+answer was lost stays unknown. In return Runway says what every task has really cost, also one that failed or
+was cancelled (``cost.credits`` in the task, SDK 5.24.0); where a task does not say, nobody knows.
 """
 
 import re
@@ -16,6 +17,7 @@ import msgspec
 
 from filmgate.domain.errors import RefusalKind, Refused, Throttled
 from filmgate.domain.money import Money
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     CannotTell,
@@ -28,6 +30,7 @@ from filmgate.domain.provider import (
 from filmgate.infrastructure.addresses import AddressGuard
 from filmgate.infrastructure.answers import listing, mapping
 from filmgate.infrastructure.http import WireTrouble
+from filmgate.providers.probing import FreeCalls
 from filmgate.providers.task_api import (
     Account,
     Answer,
@@ -140,6 +143,8 @@ class RunwayWire:
     """The wire of Runway's tasks."""
 
     quiet_seconds = 600.0
+    # A task is not to be read more often than every five seconds.
+    polling = PollTerms(apart=timedelta(seconds=5))
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -227,6 +232,10 @@ class RunwayWire:
         """Say that tasks cannot be looked for."""
         return CannotTell()
 
+    def free_calls(self) -> FreeCalls:
+        """Return the organization: its credits and its models."""
+        return FreeCalls(f"{self._base}/organization", ("creditBalance",), _account, offered=_offered)
+
 
 class Runway(TaskApi):
     """Runway as a provider."""
@@ -308,6 +317,15 @@ def _image(image: bytes) -> str:
     if len(address) > _MAX_IMAGE_TEXT:
         raise Refused(RefusalKind.IMAGE, "The image is too large for Runway: 5 MB at most, as base64.")
     return address
+
+
+def _account(body: Mapping[str, Any]) -> str:
+    left = body.get("creditBalance")
+    return f"${left * _CREDIT:,.2f} left" if isinstance(left, int) else "its credits are not shown"
+
+
+def _offered(body: Mapping[str, Any]) -> list[str]:
+    return list(mapping(mapping(body.get("tier")).get("models")))
 
 
 def _percent(progress: object) -> int | None:

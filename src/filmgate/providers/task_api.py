@@ -4,16 +4,15 @@ A vendor is a :class:`Wire`: pure functions from our words to its bytes and back
 do with money and time (one send, sorting what came back, guarded downloads) is here, once.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from pathlib import Path
-from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
 from filmgate.domain.errors import OutcomeUnknown, RefusalKind, Refused, Throttled
+from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import (
     CancelOutcome,
     CannotTell,
@@ -41,17 +40,15 @@ from filmgate.infrastructure.images import data_url as data_url
 from filmgate.infrastructure.images import image_type as image_type
 from filmgate.infrastructure.signatures import SignatureRefused
 from filmgate.infrastructure.tokens import seal_of
+from filmgate.providers.asking import ODD, Asking
+from filmgate.providers.recognition import recognises
 
 MAX_FILM_BYTES = 2 * 1024**3
 # Answers to a create after which nothing exists at the vendor (providers' documentation, one by one).
 REFUSED_BEFORE_CREATION = frozenset({400, 401, 402, 403, 404, 405, 410, 413, 415, 422})
-# A job that its vendor has not known for this long is lost; a shorter while may be a hiccup.
-MISSING_SECONDS = 300.0
 _KEYS_LIFE = timedelta(hours=24)
 _KEYS_REST = timedelta(minutes=5)
-_READS_AT_ONCE = 20
 _SEAL = 32
-_NOT_KNOWN = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +83,7 @@ class Wire(Protocol):
 
     name: str
     quiet_seconds: float
+    polling: PollTerms
 
     def headers(self) -> Mapping[str, str]:
         """Return what opens every call."""
@@ -142,15 +140,18 @@ class CreateHeaders(Protocol):
 
 
 @runtime_checkable
-class OutcomeElsewhere(Protocol):
-    """What a wire adds whose finished jobs keep their outcome, and their film, at a second address."""
+class LongAnswers(Protocol):
+    """What a wire adds whose vendor may put a film into an answer."""
 
-    def outcome_url(self, answer: Answer, job: ProviderJob) -> str | None:
-        """Return where to read the outcome of a job that this answer says has ended, else None."""
-        ...
+    answer_bytes: int
 
-    def outcome(self, answer: Answer, job: ProviderJob) -> Progress | None:
-        """Return how a job ended; None where the answer does not say."""
+
+@runtime_checkable
+class RunsOn(Protocol):
+    """What a wire adds whose jobs cannot be stopped, where that need not mean that they are charged."""
+
+    def runs_on(self) -> CancelOutcome:
+        """Return what a cancel comes to that cannot be made."""
         ...
 
 
@@ -177,13 +178,23 @@ class TaskApi:
     def __init__(self, wire: Wire, guard: AddressGuard) -> None:
         self._wire = wire
         self._guard = guard
-        self._reader = Reader(wire.headers())
+        limit = wire.answer_bytes if isinstance(wire, LongAnswers) else None
+        self._reader = Reader(wire.headers(), limit=limit)
         self.name = wire.name
         self.quiet_seconds = wire.quiet_seconds
         self.send_seconds = SEND_SECONDS
-        self.missing_seconds = MISSING_SECONDS
-        self._missing_since: dict[str, float] = {}
+        self.asking = Asking(wire, self._reader)
         self._keys: tuple[datetime, Sequence[bytes]] | None = None
+
+    @property
+    def wire(self) -> Wire:
+        """How the vendor is spoken to."""
+        return self._wire
+
+    @property
+    def reader(self) -> Reader:
+        """What reads from the vendor with our key."""
+        return self._reader
 
     def prepare(self, order: Order) -> bytes:
         """Return the exact bytes of the create."""
@@ -213,68 +224,43 @@ class TaskApi:
             raise self._wire.refusal(answer)
         raise OutcomeUnknown(f"{self.name} answered {answer.status}")
 
+    @property
+    def polling(self) -> PollTerms:
+        """How the vendor wants to be asked; lists count while they help."""
+        return replace(self._wire.polling, list_from=self.asking.list_from)
+
     async def poll(self, jobs: Sequence[ProviderJob]) -> Mapping[str, Progress]:
-        """Read each job once; one that could not be read is left out."""
-        gate = asyncio.Semaphore(_READS_AT_ONCE)
-
-        async def read(job: ProviderJob) -> Progress | None:
-            async with gate:
-                try:
-                    return await self._stand(job)
-                except (WireTrouble, *_ODD):
-                    return None
-
-        answers = await asyncio.gather(*(read(job) for job in jobs))
-        return {job.id: answer for job, answer in zip(jobs, answers, strict=True) if answer is not None}
-
-    async def _stand(self, job: ProviderJob) -> Progress | None:
-        answer, ended = await self._last(job)
-        if ended and isinstance(self._wire, OutcomeElsewhere):
-            progress = self._wire.outcome(answer, job)
-        else:
-            progress = self._wire.progress(answer, job)
-        if progress is None and answer.status in _NOT_KNOWN:
-            return self._missing(job)
-        self._missing_since.pop(job.id, None)
-        return progress
-
-    async def _last(self, job: ProviderJob) -> tuple[Answer, bool]:
-        """Read a job, and its outcome where that lies elsewhere; say whether it is the outcome."""
-        answer = await self._reader.get(self._wire.job_url(job))
-        if isinstance(self._wire, OutcomeElsewhere):
-            url = self._wire.outcome_url(answer, job)
-            if url is not None:
-                return await self._reader.get(url), True
-        return answer, False
-
-    def _missing(self, job: ProviderJob) -> Progress | None:
-        """Give a job up only when its vendor has not known it for a while; it is not made again."""
-        since = self._missing_since.setdefault(job.id, monotonic())
-        if monotonic() - since < self.missing_seconds:
-            return None
-        del self._missing_since[job.id]
-        return Progress(JobState.FAILED, reason=f"{self.name} no longer knows this job.", code="job_lost")
+        """Ask how jobs stand; what could not be read is left out."""
+        return await self.asking.ask(jobs)
 
     async def find_lost(self, order: Order, sent_at: datetime) -> Lookup:
         """Look for a job whose answer was lost; trouble on the way proves nothing."""
         try:
             return await self._wire.find_lost(self._reader, order, sent_at)
-        except (WireTrouble, *_ODD):
+        except (WireTrouble, *ODD):
             return CannotTell()
 
     async def download(self, job: ProviderJob, target: Path) -> None:
         """Read the job once more for a fresh link, and fetch the film."""
-        answer, _ = await self._last(job)
-        film = self._wire.film(answer, job)
+        answer, _ = await self.asking.last(job)
+        film = self._film(answer, job)
         if film is None:
-            raise DownloadRefused(f"{self.name} does not say where the film of job {job.id} lies")
+            raise DownloadRefused(unnamed(self.name, answer, job))
         await download(film, target, guard=self._guard, limit=MAX_FILM_BYTES)
+
+    def _film(self, answer: Answer, job: ProviderJob) -> Film | None:
+        """Return where the film lies; an answer of an odd shape does not say so."""
+        try:
+            return self._wire.film(answer, job)
+        except ODD:
+            return None
 
     async def cancel(self, job: ProviderJob) -> CancelOutcome:
         """Ask the vendor to stop."""
         call = self._wire.cancel_call(job)
         if call is None:
-            return CancelOutcome(stopped=False, charged=True)
+            runs_on = CancelOutcome(stopped=False, charged=True)
+            return self._wire.runs_on() if isinstance(self._wire, RunsOn) else runs_on
         return self._wire.cancelled(await self._reader.call(*call))
 
     async def forget(self, job: ProviderJob) -> None:
@@ -300,13 +286,22 @@ class TaskApi:
             self._keys = now, await wire.callback_keys(self._reader)
         return self._keys
 
+    async def recognises(self, job: ProviderJob, order: Order) -> bool:
+        """Tell whether a job is our account's and this order's; raise WireTrouble where nobody can say."""
+        try:
+            return await recognises(self._wire, self._reader, job, order)
+        except ODD as error:
+            raise WireTrouble(f"{self.name} answered oddly about job {job.id}") from error
+
     async def close(self) -> None:
         """Close the connections."""
         await self._reader.close()
 
 
-# What pure functions raise over an answer of an odd shape: it says nothing then.
-_ODD = (ValueError, TypeError, LookupError, AttributeError)
+def unnamed(provider: str, answer: Answer, job: ProviderJob) -> str:
+    """Say that an answer about a finished job does not say where its film lies."""
+    how = "" if answer.ok else f": it answered {answer.status}"
+    return f"{provider} does not say where the film of job {job.id} lies{how}"
 
 
 def hook_url(account: Account, provider: str, order: Order) -> str | None:

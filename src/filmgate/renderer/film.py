@@ -10,7 +10,7 @@ import numpy as np
 from filmgate.renderer.ambience import ambience
 from filmgate.renderer.camera import Camera, Moment
 from filmgate.renderer.encode import RATE, Encoder
-from filmgate.renderer.grade import Grade
+from filmgate.renderer.grade import VIGNETTE, Grade
 from filmgate.renderer.noise import Field, seeded
 from filmgate.renderer.palette import hour_light, ramp
 from filmgate.renderer.parallax import Parallax
@@ -40,7 +40,10 @@ class Film:
         self._camera = Camera(self.direction.moves, request.seconds, self._rng("camera"))
         self._scene: Painter = self._open_scene()
         self._weather = None if request.image else Weather(self.stage)
-        self._grade = Grade(self.stage, (request.width, request.height), self._rng("grain"))
+        # An image brings its own edges: darkened again, it would no longer be the image.
+        vignette = 0.0 if request.image else VIGNETTE
+        output = (request.width, request.height)
+        self._grade = Grade(self.stage, output, self._rng("grain"), vignette=vignette)
         self._image = np.zeros((3, *size[::-1]), np.float32)
         # Films of different seeds start at different moments of the same world.
         self._start = float(self._rng("clock").random()) * 40

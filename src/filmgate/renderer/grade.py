@@ -13,6 +13,7 @@ from filmgate.renderer.noise import Field
 from filmgate.renderer.scale import words
 from filmgate.renderer.stage import Stage
 
+VIGNETTE = 0.3
 _SPARE = 64
 _BAND = 36
 
@@ -20,13 +21,20 @@ _BAND = 36
 class Grade:
     """Develop frames of scene light into 8-bit 4:2:0 pictures at the output size."""
 
-    def __init__(self, stage: Stage, size: tuple[int, int], rng: Generator, grain: float = 1.0) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        size: tuple[int, int],
+        rng: Generator,
+        grain: float = 1.0,
+        vignette: float = VIGNETTE,
+    ) -> None:
         self._size = size
         self._rng = rng
         corner = stage.side**2 + stage.bottom**2
         fall = (stage.u**2 + stage.v**2) / np.float32(corner)
         # Negative, as the tone curve 1 - exp(-light) wants it.
-        self._vignette = np.asarray(0.3 * fall**1.5 - 1.0, np.float32)
+        self._vignette = np.asarray(vignette * fall**1.5 - 1.0, np.float32)
         self._source = av.VideoFrame(stage.width, stage.height, "gbrp16le")
         self._planes = [words(self._source.planes[index], stage.height, stage.width) for index in (2, 0, 1)]
         self._reformatter = VideoReformatter()

@@ -14,6 +14,9 @@ from filmgate.renderer.stage import Stage
 
 _MARGIN = 1.3
 _CELLS = (16, 10)
+# The film begins with the image itself; over this part of it the camera moves in and wins room to travel.
+_OPENING = 0.3
+_CLOSER = 1.148
 
 
 def _open(path: Path) -> Image.Image:
@@ -26,6 +29,12 @@ def _open(path: Path) -> Image.Image:
         raise ImageUnreadable(
             "The image reference cannot be read: send a whole PNG, JPEG or WebP file."
         ) from error
+
+
+def _eased(part: float) -> float:
+    """Go from 0 to 1 without a jerk, and stay there."""
+    part = min(1.0, max(0.0, part))
+    return part * part * (3 - 2 * part)
 
 
 class Parallax:
@@ -60,12 +69,14 @@ class Parallax:
         stage, view = self._stage, moment.view
         wide, high = stage.width * _MARGIN, stage.height * _MARGIN
         sway = self._side * 0.02 * np.sin(moment.part * np.pi - np.pi / 2)
-        zoom = 1.06 + (view.zoom - 1.0) * strength + 0.06 * moment.part * strength
-        width, height = stage.width * 1.2 / zoom, stage.height * 1.2 / zoom
-        x = (view.x * 0.22 + sway) * strength * stage.width
-        y = -view.y * 0.35 * strength * stage.height
-        left = float(np.clip((wide - width) / 2 + x, 0, wide - width - 1))
-        top = float(np.clip((high - height) / 2 + y, 0, high - height - 1))
+        opened = _eased(moment.part / _OPENING)
+        closer = _CLOSER + (view.zoom - 1.0) * strength + 0.06 * moment.part * strength
+        zoom = 1.0 + opened * (closer - 1.0)
+        width, height = wide / zoom, high / zoom
+        x = (view.x * 0.22 + sway) * strength * opened * stage.width
+        y = -view.y * 0.35 * strength * opened * stage.height
+        left = float(np.clip((wide - width) / 2 + x, 0, max(0.0, wide - width)))
+        top = float(np.clip((high - height) / 2 + y, 0, max(0.0, high - height)))
         return left, top, left + width, top + height
 
     def paint(self, image: Field, moment: Moment) -> None:

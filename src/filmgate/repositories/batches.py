@@ -8,6 +8,8 @@ from filmgate.domain.video import Video, VideoStatus
 from filmgate.infrastructure.database import Database, Record, Session
 from filmgate.repositories.videos import VideoRepository
 
+_CANCELLED_AT_ONCE = 5_000
+
 
 class BatchRepository:
     """Read and change batches."""
@@ -81,7 +83,8 @@ class BatchRepository:
             )
             SELECT p.id, p.project, p.name, p.total, p.webhook_url, p.created_at, c.queued,
                    c.in_progress, c.completed, c.failed, c.cancelled, c.completed_at, c.price_micros,
-                   c.cost_micros, c.progress
+                   c.cost_micros, c.progress,
+                   (SELECT limit_micros FROM budgets WHERE scope = p.id AND span = 'total') AS max_cost_micros
             FROM page p, LATERAL (
                 SELECT count(*) FILTER (WHERE v.status = 'queued') AS queued,
                        count(*) FILTER (WHERE v.status = 'in_progress') AS in_progress,
@@ -105,16 +108,28 @@ class BatchRepository:
         return [_batch_of(row) for row in rows]
 
     async def cancel(self, project: str, batch_id: str) -> Sequence[str]:
-        """Cancel every video of a batch that has not ended; return those that had been sent."""
+        """Cancel every video of a batch that has not ended; return those that had been sent.
+
+        Of a large batch some thousands at a time; what a crash leaves is cancelled by doing it again.
+        """
+        sent: list[str] = []
+        while True:
+            rows = await self._cancel_some(project, batch_id)
+            sent += [row["id"] for row in rows if row["status"] == VideoStatus.IN_PROGRESS]
+            if len(rows) < _CANCELLED_AT_ONCE:
+                return sent
+
+    async def _cancel_some(self, project: str, batch_id: str) -> Sequence[Record]:
         async with self._database.transaction() as session:
             rows = await session.fetch(
                 """
                 SELECT id, status, price_micros > 0 AS priced FROM videos
                 WHERE project = $1 AND batch_id = $2 AND status IN ('queued', 'in_progress')
-                ORDER BY id FOR NO KEY UPDATE
+                ORDER BY id LIMIT $3 FOR NO KEY UPDATE
                 """,
                 project,
                 batch_id,
+                _CANCELLED_AT_ONCE,
             )
             priced = [row["id"] for row in rows if row["priced"]]
             if priced:
@@ -126,7 +141,7 @@ class BatchRepository:
                 """,
                 [row["id"] for row in rows],
             )
-        return [row["id"] for row in rows if row["status"] == VideoStatus.IN_PROGRESS]
+        return rows
 
 
 def _batch_of(row: Record) -> Batch:
@@ -143,5 +158,6 @@ def _batch_of(row: Record) -> Batch:
         completed_at=row["completed_at"] if ended else None,
         price=Money(row["price_micros"]),
         cost=Money(row["cost_micros"]),
+        max_cost=None if row["max_cost_micros"] is None else Money(row["max_cost_micros"]),
         progress=row["progress"],
     )

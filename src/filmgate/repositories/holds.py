@@ -10,7 +10,7 @@ from filmgate.domain.budget import Budget, Overrun, Purse, Span
 from filmgate.domain.errors import BudgetExceeded
 from filmgate.domain.money import FREE, Money
 from filmgate.domain.video import Video
-from filmgate.infrastructure.database import Session
+from filmgate.infrastructure.database import Record, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,70 @@ async def hold(session: Session, videos: Sequence[Video]) -> Held:
     return Held(refused, known)
 
 
+async def hold_twice(session: Session, video_id: str) -> Overrun | None:
+    """Hold the price of a video once more, in the periods of its hold: it may have to be paid a second time.
+
+    The caller has the video locked. Returns what has no room for it, and then nothing is held.
+    """
+    held = await session.row(
+        """
+        SELECT v.price_micros AS price FROM holds h JOIN videos v ON v.id = h.video_id
+        WHERE h.video_id = $1 AND h.state = 'held' FOR NO KEY UPDATE OF h
+        """,
+        video_id,
+    )
+    if held is None:
+        return None
+    price = Money(held["price"])
+    for budget in await _lock_periods(session, video_id):
+        if budget.left < price:
+            return Overrun(budget, price)
+    await session.execute(
+        """
+        WITH taken AS (
+            UPDATE budget_periods p SET held_micros = p.held_micros + $2
+            FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.periods) AS share
+            WHERE h.video_id = $1
+              AND (p.scope, p.span, p.period) = (share->>'scope', share->>'span', share->>'period')
+        ),
+        twice AS (UPDATE holds SET micros = micros + $2 WHERE video_id = $1)
+        INSERT INTO ledger (video_id, kind, micros, may_pay_twice) VALUES ($1, 'hold', $2, true)
+        """,
+        video_id,
+        price.micros,
+    )
+    return None
+
+
+async def _lock_periods(session: Session, video_id: str) -> Sequence[Budget]:
+    """Lock the periods that a video's hold was taken from, in one order, and return those with a limit."""
+    rows = await session.fetch(
+        """
+        SELECT p.scope, p.span, p.period, p.held_micros, p.spent_micros,
+               (SELECT b.limit_micros FROM budgets b WHERE (b.scope, b.span) = (p.scope, p.span))
+               AS limit_micros
+        FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.periods) AS share
+        JOIN budget_periods p
+            ON (p.scope, p.span, p.period) = (share->>'scope', share->>'span', share->>'period')
+        WHERE h.video_id = $1
+        ORDER BY p.scope, p.span, p.period FOR NO KEY UPDATE OF p
+        """,
+        video_id,
+    )
+    return [_budget_of(row) for row in rows if row["limit_micros"] is not None]
+
+
+def _budget_of(row: Record) -> Budget:
+    return Budget(
+        row["scope"],
+        Span(row["span"]),
+        Money(row["limit_micros"]),
+        Money(row["held_micros"]),
+        Money(row["spent_micros"]),
+        row["period"],
+    )
+
+
 def _claims(videos: Sequence[Video]) -> Sequence[_Claim]:
     single = [_Claim((video.key_id,), [video]) for video in videos if video.batch_id is None]
     together: defaultdict[tuple[str, str], list[Video]] = defaultdict(list)
@@ -99,17 +163,7 @@ async def _lock(session: Session, claims: Sequence[_Claim]) -> Sequence[Budget]:
         [day for _, day, _ in wanted],
         [month for _, _, month in wanted],
     )
-    return [
-        Budget(
-            row["scope"],
-            Span(row["span"]),
-            Money(row["limit_micros"]),
-            Money(row["held_micros"]),
-            Money(row["spent_micros"]),
-            row["period"],
-        )
-        for row in rows
-    ]
+    return [_budget_of(row) for row in rows]
 
 
 async def _held_already(session: Session, videos: Sequence[Video]) -> set[str]:

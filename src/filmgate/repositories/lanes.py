@@ -24,26 +24,30 @@ class LaneRepository:
         self._database = database
 
     async def ensure(self, lanes: Sequence[Lane]) -> None:
-        """Create lanes that are missing and set the limits of those that are there."""
+        """Create lanes that are missing and set the limits of those that are there, where ours are firm."""
         await self._database.execute(
             """
             INSERT INTO lanes (name, max_in_flight, per_minute, tokens)
             SELECT name, max_in_flight, per_minute, coalesce(per_minute, 0)
-            FROM unnest($1::text[], $2::integer[], $3::integer[]) AS n (name, max_in_flight, per_minute)
+            FROM unnest($1::text[], $2::integer[], $3::integer[], $4::boolean[])
+                AS n (name, max_in_flight, per_minute, firm)
+            WHERE n.firm OR NOT EXISTS (SELECT 1 FROM lanes l WHERE l.name = n.name)
             ON CONFLICT (name) DO UPDATE
             SET max_in_flight = excluded.max_in_flight, per_minute = excluded.per_minute
             """,
             [lane.name for lane in lanes],
             [lane.max_in_flight for lane in lanes],
             [lane.per_minute for lane in lanes],
+            [lane.firm for lane in lanes],
         )
 
     async def with_waiting(self) -> list[str]:
-        """Return the open lanes in which something waits."""
+        """Return the open lanes in which something waits; none whose account waits for lost sends itself."""
         rows = await self._database.fetch(
             """
             SELECT l.name FROM lanes l
             WHERE (l.paused_until IS NULL OR l.paused_until <= now())
+              AND NOT EXISTS (SELECT 1 FROM stopped_accounts s WHERE s.account = l.name)
               AND EXISTS (SELECT 1 FROM videos v
                           WHERE v.lane = l.name AND v.status = 'queued' AND v.admitted_at IS NULL)
             """
@@ -53,7 +57,9 @@ class LaneRepository:
     async def admit(self, lane: str) -> int:
         """Let videos through while the lane has free slots, the fairest first; return how many.
 
-        The lane's row is locked meanwhile, so the limit holds across all processes.
+        The lane's row is locked meanwhile, so the limit holds across all processes. A send whose outcome is
+        unknown takes a slot until its quiet time is over, and a parked one takes none: whatever the provider
+        made of it has ended long before an operator comes.
         """
         async with self._database.transaction() as session:
             # Locked and refilled in one: at most a minute's worth is saved up.
@@ -77,8 +83,13 @@ class LaneRepository:
                         - (SELECT count(*) FROM videos v
                            WHERE v.lane = l.name AND v.status IN ('queued', 'in_progress')
                              AND v.admitted_at IS NOT NULL)
+                        + (SELECT count(*) FROM attempts a JOIN videos v ON v.id = a.video_id
+                           WHERE a.state IN ('unknown', 'parked')
+                             AND (a.state = 'parked' OR a.quiet_at <= now())
+                             AND v.lane = l.name AND v.status = 'in_progress' AND v.admitted_at IS NOT NULL)
                         - (SELECT count(*) FROM attempts a JOIN videos v ON v.id = a.video_id
                            WHERE a.account = l.name AND a.state IN ('sending', 'accepted', 'unknown')
+                             AND (a.state <> 'unknown' OR a.quiet_at > now())
                              AND v.status NOT IN ('queued', 'in_progress'))
                     ))::integer AS slots
                     FROM lanes l

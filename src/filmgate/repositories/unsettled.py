@@ -6,10 +6,12 @@ from datetime import datetime
 
 import msgspec
 
+from filmgate.domain.errors import BudgetExceeded
 from filmgate.domain.money import Money
 from filmgate.domain.video import VideoError
-from filmgate.infrastructure.database import Database
+from filmgate.infrastructure.database import Database, changed
 from filmgate.repositories.endings import lock_video
+from filmgate.repositories.holds import hold_twice
 
 _encode = msgspec.json.Encoder().encode
 
@@ -84,4 +86,33 @@ class UnsettledRepository:
                 row["video_id"],
                 _encode(error).decode(),
             )
+        return True
+
+    async def resend(self, attempt_id: str, reason: str) -> bool:
+        """Give an attempt up and put its video back in line, with its price held a second time.
+
+        False where the attempt moved on; BudgetExceeded where there is no room, and then nothing is done.
+        """
+        async with self._database.transaction() as session:
+            await lock_video(session, attempt_id)
+            row = await session.row(
+                """
+                UPDATE attempts SET state = 'not_created', reason = $2, ended_at = now()
+                WHERE id = $1 AND state IN ('unknown', 'parked') RETURNING video_id
+                """,
+                attempt_id,
+                reason,
+            )
+            if row is None:
+                return False
+            tag = await session.execute(
+                """
+                UPDATE videos SET status = 'queued', admitted_at = NULL, not_before = now()
+                WHERE id = $1 AND status = 'in_progress'
+                """,
+                row["video_id"],
+            )
+            overrun = await hold_twice(session, row["video_id"]) if changed(tag) else None
+            if overrun is not None:
+                raise BudgetExceeded(str(overrun), overrun)
         return True

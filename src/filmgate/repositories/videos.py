@@ -9,13 +9,17 @@ import msgspec
 
 from filmgate.domain.errors import BudgetExceeded
 from filmgate.domain.money import Money
+from filmgate.domain.origin import Origin
 from filmgate.domain.video import Video, VideoError, VideoFilter, VideoRequest, VideoResult, VideoStatus
 from filmgate.infrastructure.database import Database, Record, Session, changed, storable
 from filmgate.repositories.holds import hold
 
+_ROWS_AT_ONCE = 10_000
+
 _encode = msgspec.json.Encoder().encode
 _request = msgspec.json.Decoder(VideoRequest).decode
 _result = msgspec.json.Decoder(VideoResult).decode
+_origin = msgspec.json.Decoder(Origin).decode
 _error = msgspec.json.Decoder(VideoError).decode
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _mapping = msgspec.json.Decoder(dict[str, Any]).decode
@@ -47,15 +51,20 @@ class VideoRepository:
         """
         priced = [video for video in videos if video.price.micros]
         if not priced:
-            await self._insert_rows(session or self._database, videos)
+            await self._insert_in_slices(session or self._database, videos)
             return {}
         if session is None:
             async with self._database.transaction() as own:
                 return await self.insert(videos, own)
         held = await hold(session, priced)
         left_out = held.refused.keys() | held.known
-        await self._insert_rows(session, [video for video in videos if video.id not in left_out])
+        await self._insert_in_slices(session, [video for video in videos if video.id not in left_out])
         return held.refused
+
+    async def _insert_in_slices(self, runner: Database | Session, videos: Sequence[Video]) -> None:
+        # More than one slice comes only with a session: all of them are one transaction.
+        for start in range(0, len(videos), _ROWS_AT_ONCE):
+            await self._insert_rows(runner, videos[start : start + _ROWS_AT_ONCE])
 
     async def _insert_rows(self, runner: Database | Session, videos: Sequence[Video]) -> None:
         """Insert new videos in one statement; those already there by id are left alone.
@@ -74,11 +83,12 @@ class VideoRepository:
                         id text, project text, key_id text, batch_id text, batch_index integer,
                         priority smallint, model text, provider text, provider_model text, lane text,
                         request jsonb, requested jsonb, adjustments jsonb, metadata jsonb,
-                        webhook_url text, price jsonb, created_at timestamptz, estimated_at timestamptz)
+                        webhook_url text, price jsonb, created_at timestamptz, estimated_at timestamptz,
+                        origin jsonb)
                 ) WITH ORDINALITY AS n (
                     id, project, key_id, batch_id, batch_index, priority, model, provider,
                     provider_model, lane, request, requested, adjustments, metadata, webhook_url,
-                    price, created_at, estimated_at, place)
+                    price, created_at, estimated_at, origin, place)
             ),
             -- Where each key stands in each lane before these: worked out once for each, not for each row,
             -- and read off the end of an index even while a young table has no statistics.
@@ -99,12 +109,12 @@ class VideoRepository:
             INSERT INTO videos (
                 id, project, key_id, batch_id, batch_index, status, priority, share_tag, model,
                 provider, provider_model, lane, prompt, request, requested, adjustments, metadata,
-                webhook_url, price_micros, created_at, estimated_at)
+                webhook_url, price_micros, created_at, estimated_at, origin)
             SELECT n.id, n.project, n.key_id, n.batch_id, n.batch_index, 'queued', n.priority,
                    s.tag + row_number() OVER (PARTITION BY n.lane, n.key_id ORDER BY n.place),
                    n.model, n.provider, n.provider_model, n.lane, n.request->>'prompt', n.request,
                    n.requested, n.adjustments, n.metadata, n.webhook_url,
-                   (n.price->>'micros')::bigint, n.created_at, n.estimated_at
+                   (n.price->>'micros')::bigint, n.created_at, n.estimated_at, n.origin
             FROM new n JOIN shares s USING (lane, key_id, priority)
             ON CONFLICT (id) DO NOTHING
             """,
@@ -118,7 +128,7 @@ class VideoRepository:
             SELECT id, project, key_id, batch_id, batch_index, status, priority, model, provider,
                    provider_model, lane, request, requested, adjustments, metadata, webhook_url,
                    progress, price_micros, cost_micros, attempts, result, error, created_at,
-                   estimated_at, started_at, completed_at
+                   estimated_at, started_at, completed_at, origin, deleted_at
             FROM videos WHERE id = ANY($1::text[])
             """,
             list(ids),
@@ -146,7 +156,7 @@ class VideoRepository:
                 SELECT id, project, key_id, batch_id, batch_index, status, priority, model, provider,
                        provider_model, lane, request, requested, adjustments, metadata, webhook_url,
                        progress, price_micros, cost_micros, attempts, result, error, created_at,
-                       estimated_at, started_at, completed_at
+                       estimated_at, started_at, completed_at, origin, deleted_at
                 FROM videos
                 WHERE project = $1
                   AND ($2::text IS NULL OR status = $2)
@@ -289,7 +299,7 @@ def written_error(error: VideoError) -> str:
 
 def video_of(row: Record) -> Video:
     """Return the video a row holds."""
-    result, error = row["result"], row["error"]
+    result, error, origin = row["result"], row["error"], row["origin"]
     return Video(
         id=row["id"],
         project=row["project"],
@@ -317,4 +327,6 @@ def video_of(row: Record) -> Video:
         error=None if error is None else _error(error),
         cost=Money(row["cost_micros"]),
         attempts=row["attempts"],
+        origin=None if origin is None else _origin(origin),
+        deleted_at=row["deleted_at"],
     )

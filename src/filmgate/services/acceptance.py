@@ -57,6 +57,12 @@ class Acceptance:
         now = datetime.now(UTC)
         return [await self._make(key, row, now, (batch_id, index)) for index, row in enumerate(checked)]
 
+    async def accept_line(
+        self, key: Key, asked: AskedVideo, place: tuple[str, int], moment: datetime
+    ) -> Video:
+        """Return the video at one place of a batch, or raise with everything that is wrong with it alone."""
+        return await self._make(key, self._check(asked, None), moment, place)
+
     def _check(self, asked: AskedVideo, row: int | None) -> _Checked:
         problems: list[FieldProblem] = []
         fitted: Fitted | None = None
@@ -108,6 +114,7 @@ class Acceptance:
             webhook_url=asked.webhook_url,
             metadata=asked.metadata,
             adjustments=fitted.adjustments,
+            origin=asked.origin,
         )
 
     async def _keep(self, asset: str, reference: Reference) -> None:
@@ -127,6 +134,7 @@ def _as_asked(asked: AskedVideo) -> dict[str, Any]:
         "audio": asked.audio,
         "negativePrompt": asked.negative_prompt,
         "strict": asked.strict or None,
+        "sora": asked.sora or None,
         "maxCost": None if asked.max_cost is None else str(asked.max_cost).removeprefix("$"),
     }
     return {name: value for name, value in wrote.items() if value is not None}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from filmgate.domain.money import Money
+from filmgate.domain.origin import Origin
 from filmgate.domain.video import Video, VideoFilter
 
 __all__ = ["AskedVideo", "Cancelled", "Content", "Page", "VideoFilter"]
@@ -19,7 +20,9 @@ class AskedVideo:
     """One video as the client wrote it; None means the client left it to us.
 
     ``duration`` in seconds, ``resolution`` as ``1280x720`` or ``720p``, ``aspect_ratio`` as ``16:9``,
-    ``input_reference`` as a ``data:`` URL of an image; ``max_cost`` is the most it may cost.
+    ``input_reference`` as a ``data:`` URL of an image; ``max_cost`` is the most it may cost; ``origin`` says
+    what it is made from, where that is another film. With ``sora`` the lengths and sizes that Sora made
+    become the nearest that can be made, unless ``strict``.
     """
 
     prompt: str
@@ -36,6 +39,8 @@ class AskedVideo:
     max_cost: Money | None = None
     webhook_url: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    origin: Origin | None = None
+    sora: bool = False
 
 
 @dataclass(frozen=True, slots=True)

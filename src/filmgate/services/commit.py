@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import TypeVar
 
-from filmgate.domain.errors import AcceptanceUnknown, CommitUnknown, DatabaseUnavailable
+from filmgate.domain.errors import AcceptanceUnknown, CommitUnknown, DatabaseSilent, DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -16,6 +17,8 @@ BLIND = (
 _TRIES = 4
 _PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 2.0
+# What may have happened is asked for at least this long, and what has not is not: the client may try again.
+_UNKNOWN_SECONDS = 3.5
 
 
 async def commit_surely(commit: Callable[[], Awaitable[T]]) -> T:
@@ -25,16 +28,17 @@ async def commit_surely(commit: Callable[[], Awaitable[T]]) -> T:
     then CommitUnknown is raised, whatever the later tries met.
     """
     unknown: CommitUnknown | None = None
-    for number in range(1, _TRIES):
+    began, tries = monotonic(), 0
+    while True:
         try:
             return await commit()
         except DatabaseUnavailable as error:
+            tries += 1
             unknown = unknown or (error if isinstance(error, CommitUnknown) else None)
-        await asyncio.sleep(_PAUSE_SECONDS * number)
-    try:
-        return await commit()
-    except DatabaseUnavailable as error:
-        raise unknown or error from None
+            waiting = unknown is not None and monotonic() - began < _UNKNOWN_SECONDS
+            if not waiting and (tries >= _TRIES or isinstance(error, DatabaseSilent)):
+                raise unknown or error from None
+        await asyncio.sleep(_PAUSE_SECONDS * min(tries, _TRIES - 1))
 
 
 async def create_surely(commit: Callable[[], Awaitable[T]], advice: str, *, again: bool) -> T:

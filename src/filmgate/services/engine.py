@@ -1,6 +1,7 @@
 """Bind the background steps to the services that carry them out."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, assert_never
@@ -8,6 +9,7 @@ from typing import Protocol, assert_never
 from filmgate.domain.errors import StorageFull
 from filmgate.domain.video import VideoError
 from filmgate.infrastructure.database import Database
+from filmgate.infrastructure.pulse import patience
 from filmgate.infrastructure.queue import QueueWorker, Step, prune_queue_log, release_held
 from filmgate.repositories.attempts import AttemptRepository
 from filmgate.repositories.renders import RenderRepository
@@ -15,6 +17,7 @@ from filmgate.repositories.videos import VideoRepository
 from filmgate.repositories.workers import WorkerRepository
 from filmgate.services.admission import AdmissionService
 from filmgate.services.collecting import CollectingService
+from filmgate.services.file_batches import FileBatchSteps
 from filmgate.services.generation import GenerationService
 from filmgate.services.reconciliation import ReconciliationService
 from filmgate.services.upkeep import UpkeepService
@@ -51,6 +54,7 @@ class Verbs:
     reconciliation: ReconciliationService
     upkeep: UpkeepService
     webhooks: WebhookService
+    file_batches: FileBatchSteps
 
 
 class EngineService:
@@ -78,8 +82,13 @@ class EngineService:
             Step.COLLECT: verbs.collecting.collect,
             Step.RECONCILE: verbs.reconciliation.reconcile,
             Step.RENDER: self._render,
+            Step.FILE_BATCH: verbs.file_batches.advance,
         }
         self._queue = QueueWorker(database, handlers, self._exhausted, concurrency=concurrency)
+
+    def patience(self) -> AbstractContextManager[None]:
+        """Let tasks that begin in here wait for a silent database longer than a request may."""
+        return patience()
 
     async def run_steps(self) -> None:
         """Carry out steps until stopped."""
@@ -94,8 +103,8 @@ class EngineService:
         await self._verbs.admission.admit()
 
     async def watch(self) -> bool:
-        """Poll what is due; tell whether there may be more at once."""
-        return await self._verbs.watching.watch()
+        """Begin to poll what is due; tell whether there may be more at once."""
+        return await self._verbs.watching.begin()
 
     async def seconds_to_next_poll(self) -> float | None:
         """Return how long until something is due."""
@@ -117,6 +126,7 @@ class EngineService:
     async def clear(self) -> None:
         """Clear away what is no longer needed."""
         await self._verbs.upkeep.clear()
+        await self._verbs.webhooks.clear()
         await self._renderer.clear(_FORGOTTEN_RENDERS)
         await prune_queue_log(self._database, _QUEUE_LOG)
 
@@ -146,6 +156,8 @@ class EngineService:
                 code = "storage_full" if isinstance(error, StorageFull) else "renderer_failed"
                 await self._renders.fail(name, code, reason)
                 await self._verbs.watching.wake_job(self._renderer.name, name)
+            case Step.FILE_BATCH:
+                await self._verbs.file_batches.give_up(name, reason)
             case Step.RECONCILE:
                 pass
             case _:

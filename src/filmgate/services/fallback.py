@@ -1,60 +1,84 @@
-"""Decide what follows a refusal: the next target of the route, or the end."""
+"""Decide what follows a refusal: the next target of the route, another try later, or the end."""
 
-from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from filmgate.domain.attempt import Attempt
 from filmgate.domain.errors import RefusalKind, Refused
-from filmgate.domain.video import Video
+from filmgate.domain.refusals import Reaction, RefusalPolicy
+from filmgate.domain.video import Video, VideoError
+from filmgate.repositories.reroutes import RerouteRepository
 from filmgate.repositories.videos import Rerouted, VideoRepository
 from filmgate.services.routing import RoutingService
 
 _log = structlog.get_logger(__name__)
 
-# A provider that is out of money, closed to us or full says nothing about the video, and so may be passed
-# over. What is wrong with prompt or image would be wrong elsewhere too, and is the client's to mend.
-PASS_OVER: Mapping[RefusalKind, bool] = {
-    RefusalKind.KEY: True,
-    RefusalKind.QUOTA: True,
-    RefusalKind.CAPACITY: True,
-    RefusalKind.REQUEST: True,
-    RefusalKind.PROMPT: False,
-    RefusalKind.IMAGE: False,
-    RefusalKind.OUTPUT: False,
-    RefusalKind.POLICY: False,
-}
+# How long a lane rests whose provider cannot, where the operator wants to wait for it, and how old a video
+# may grow that way; then its next target is taken.
+REST = timedelta(minutes=1)
+PATIENCE = timedelta(hours=24)
+_KINDS = frozenset(kind.value for kind in RefusalKind)
 
 
 class FallbackService:
-    """Hold the verb that moves on; it is only ever used after proof that nothing was made."""
+    """Hold the verbs that follow a refusal; they are only ever used after proof that nothing was made."""
 
     def __init__(
         self,
         routing: RoutingService,
         videos: VideoRepository,
-        policy: Mapping[RefusalKind, bool] = PASS_OVER,
+        reroutes: RerouteRepository,
+        policy: RefusalPolicy | None = None,
     ) -> None:
         self._routing = routing
         self._videos = videos
-        self._policy = policy
+        self._reroutes = reroutes
+        self._policy = policy or RefusalPolicy()
 
-    def passes_over(self, refused: Refused) -> bool:
+    def waits(self, video: Video, refused: Refused) -> timedelta | None:
+        """Return how long a video rests before it is sent to the same target again, None if it is not."""
+        if self._policy.reaction(video.model, refused.kind) is not Reaction.WAIT:
+            return None
+        return REST if datetime.now(UTC) - video.created_at < PATIENCE else None
+
+    def passes_over(self, video: Video, refused: Refused) -> bool:
         """Tell whether a refusal of this kind lets the next target be tried."""
-        return self._policy.get(refused.kind, False)
+        return self._policy.reaction(video.model, refused.kind) is not Reaction.FAIL
 
     async def move_on(self, video: Video, refused: Refused) -> bool:
         """Send a waiting video to the next target; False where there is none, or the kind forbids it."""
-        if not self.passes_over(refused):
+        if not self.passes_over(video, refused):
             return False
+        target = await self._next(video)
+        if target is None:
+            return False
+        moved = await self._videos.reroute(video.id, target)
+        if moved:
+            _log.info("video_rerouted", video=video.id, refused_by=video.provider, to=target.provider)
+        return moved
+
+    async def hand_on(self, attempt: Attempt, error: VideoError) -> bool:
+        """Send the video of a job that was refused late, at no charge, to the next target.
+
+        False where there is none, where the kind forbids it, or where the provider does not say for certain
+        that it charges nothing: what may have been paid for is not made again.
+        """
+        if error.code not in _KINDS or error.charged is not False or attempt.abandoned:
+            return False
+        video = await self._videos.get(attempt.video_id)
+        if video is None or self._policy.reaction(video.model, RefusalKind(error.code)) is not Reaction.NEXT:
+            return False
+        target = await self._next(video)
+        if target is None or not await self._reroutes.hand_on(attempt.id, error.message, target):
+            return False
+        _log.info("video_rerouted", video=video.id, refused_by=attempt.provider, to=target.provider)
+        return True
+
+    async def _next(self, video: Video) -> Rerouted | None:
         tried = await self._videos.tried(video.id)
         fitted = self._routing.fit_next(video, tried | {(video.provider, video.provider_model)})
         if fitted is None:
-            return False
-        capability = fitted.target.capability
-        target = Rerouted(
-            capability.provider, capability.model, fitted.target.lane, fitted.request, fitted.adjustments
-        )
-        moved = await self._videos.reroute(video.id, target)
-        if moved:
-            _log.info("video_rerouted", video=video.id, refused_by=video.provider, to=capability.provider)
-        return moved
+            return None
+        able = fitted.target.capability
+        return Rerouted(able.provider, able.model, fitted.target.lane, fitted.request, fitted.adjustments)

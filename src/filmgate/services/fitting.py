@@ -14,6 +14,8 @@ from filmgate.services.asked import AskedVideo
 DEFAULT_SECONDS = 5.0
 DEFAULT_SIZE = (1280, 720)
 MAX_SEED = 2**53 - 1
+SORA_SECONDS = frozenset({4.0, 8.0, 12.0, 16.0, 20.0})
+SORA_SIZES = frozenset({(720, 1280), (1280, 720), (1024, 1792), (1792, 1024), (1080, 1920), (1920, 1080)})
 _PIXELS = re.compile(r"^(\d{2,5})[xX×](\d{2,5})$")
 _LINES = re.compile(r"^(\d{3,4})p$")
 _ASPECT = re.compile(r"^(\d{1,3}):(\d{1,3})$")
@@ -106,9 +108,11 @@ class Desk:
         """Return the length in seconds."""
         can, wanted = self._can, self._asked.duration
         if wanted is None:
-            return _nearest_length(can, DEFAULT_SECONDS)
-        nearest = _nearest_length(can, wanted)
-        if not abs(nearest - wanted) < 1e-9:
+            return nearest_seconds(can, DEFAULT_SECONDS)
+        nearest = nearest_seconds(can, wanted)
+        if self._may_map and wanted in SORA_SECONDS:
+            self._map("duration", f"{nearest:g}", f"{wanted:g}")
+        elif not abs(nearest - wanted) < 1e-9:
             steps = f" in steps of {can.step:g} s" if can.step is not None else ""
             self._problem(
                 "duration",
@@ -129,16 +133,30 @@ class Desk:
             self._problem(
                 "aspect_ratio",
                 f"{self._asked.aspect_ratio} does not fit the resolution {wanted[0]}x{wanted[1]}.",
-                f"Leave aspect_ratio out, or ask for {_written(_nearest(self._can.sizes, wanted, aspect))}.",
+                "Leave aspect_ratio out, or ask for "
+                f"{_written(nearest_size(self._can.sizes, wanted, aspect))}.",
             )
+        elif self._may_map and wanted in SORA_SIZES:
+            nearest = wanted if wanted in self._can.sizes else nearest_size(self._can.sizes, wanted, None)
+            self._map("resolution", _written(nearest), _written(wanted))
+            return nearest
         elif wanted not in self._can.sizes:
             self._problem(
                 "resolution",
                 f"{self._can.model} does not make {wanted[0]}x{wanted[1]}.",
-                f"The nearest it can do is {_written(_nearest(self._can.sizes, wanted, None))}.",
+                f"The nearest it can do is {_written(nearest_size(self._can.sizes, wanted, None))}.",
                 [_written(size) for size in self._can.sizes],
             )
         return wanted
+
+    @property
+    def _may_map(self) -> bool:
+        return self._asked.sora and not self._asked.strict
+
+    def _map(self, field: str, made: str, wanted: str) -> None:
+        if made != wanted:
+            text = f"{field} {made} instead of {wanted}: the nearest that {self._can.model} makes"
+            self.adjustments.append(text)
 
     def _aspect(self) -> tuple[int, int] | None:
         text = self._asked.aspect_ratio
@@ -181,7 +199,7 @@ class Desk:
 
     def _default_size(self, aspect: tuple[int, int] | None) -> tuple[int, int]:
         fitting = [size for size in self._can.sizes if aspect is None or _same_aspect(size, aspect)]
-        return _nearest(fitting or self._can.sizes, DEFAULT_SIZE, aspect)
+        return nearest_size(fitting or self._can.sizes, DEFAULT_SIZE, aspect)
 
     def seed(self) -> int:
         """Return the seed asked for, or a fresh one."""
@@ -198,7 +216,21 @@ class Desk:
         """Return whether the film is to have sound."""
         if self._asked.audio and not self._can.audio:
             self._leave_out("audio", "sound")
+        if self._asked.audio is False and self._can.always_sound:
+            self._keep_sound()
+            return True
         return self._can.audio if self._asked.audio is None else self._asked.audio and self._can.audio
+
+    def _keep_sound(self) -> None:
+        if self._asked.strict:
+            self._problem(
+                "audio",
+                f"{self._can.model} makes no film without sound.",
+                "Set audio to true or leave it out, or set strict to false.",
+                code="unsupported",
+            )
+        else:
+            self.adjustments.append(f"audio kept: {self._can.model} makes no film without sound")
 
     def negative_prompt(self) -> str | None:
         """Return the negative prompt where the target takes one."""
@@ -212,8 +244,16 @@ class Desk:
         return text
 
     def check_reference(self) -> None:
-        """Refuse an image where the target takes none: leaving it out would make another film."""
-        if self._asked.input_reference is not None and not self._can.image_input:
+        """Refuse an image where the target takes none, leaving it out would make another film; or none."""
+        if self._asked.input_reference is None:
+            if self._can.needs_image:
+                self._problem(
+                    "inputReference",
+                    f"{self._can.model} makes films from an image only.",
+                    "Give an image, or ask for another model.",
+                    code="required",
+                )
+        elif not self._can.image_input:
             self._problem(
                 "inputReference", f"{self._can.model} takes no image.", "Leave it out.", code="unsupported"
             )
@@ -228,7 +268,7 @@ class Desk:
             self._problem("webhookUrl", reason, "Give an https address that your server answers at.")
 
 
-def _nearest_length(can: Capability, wanted: float) -> float:
+def nearest_seconds(can: Capability, wanted: float) -> float:
     """Return the length in seconds most like the wanted one, of those that can be made."""
     # max keeps its first argument where the other is no number.
     nearest = min(can.max_seconds, max(can.min_seconds, wanted))
@@ -258,7 +298,7 @@ def _of_height(lines: int, aspect: tuple[int, int]) -> tuple[int, int]:
     return (long, lines) if aspect[0] >= aspect[1] else (lines, long)
 
 
-def _nearest(
+def nearest_size(
     sizes: Sequence[tuple[int, int]], wanted: tuple[int, int], aspect: tuple[int, int] | None
 ) -> tuple[int, int]:
     """Return the size most like the wanted one: first in shape, then in area."""

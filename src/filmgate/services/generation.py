@@ -5,7 +5,7 @@ what it proves. Only proof that nothing was made lets a video be sent again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -27,8 +27,9 @@ from filmgate.repositories.attempts import AttemptRepository, Intent
 from filmgate.repositories.videos import VideoRepository
 from filmgate.services.commit import commit_at_last
 from filmgate.services.fallback import FallbackService
+from filmgate.services.guarding import SendGuard, Unguarded
 from filmgate.services.pacing import PacingService
-from filmgate.services.polling import PollPlan
+from filmgate.services.polling import PollPlan, kind_of
 
 _log = structlog.get_logger(__name__)
 
@@ -40,11 +41,17 @@ _PAUSE_WITHOUT_WORD = timedelta(seconds=15)
 _RETRY_UNREACHED = timedelta(seconds=5)
 # A refused video waits this long at most for its next target, should its worker die in between.
 _HOLD_BACK = timedelta(seconds=30)
+_UNGUARDED = Unguarded()
 
 
 def order_for(video: Video) -> Order:
     """Return what a provider is asked to make; the reference is the video's, the same at every attempt."""
     return Order(reference=video.id, model=video.provider_model, request=video.request)
+
+
+def lease_of(quiet: timedelta) -> timedelta:
+    """Return how long a sender may take before its outcome is held for unknown."""
+    return min(max(quiet, _SHORTEST_LEASE), SEND_LEASE)
 
 
 def held_for(video: Video) -> Money:
@@ -56,7 +63,8 @@ def held_for(video: Video) -> Money:
 class Sender:
     """Who sends: the worker's id, how to wake its loops, where image references lie, and when to look.
 
-    ``price`` tells what a video costs where it is sent to.
+    ``price`` tells what a video costs where it is sent to. ``guards`` has the guard of each provider that
+    takes money.
     """
 
     worker: str
@@ -64,6 +72,11 @@ class Sender:
     store: AssetStore
     plan: PollPlan
     price: Callable[[Video], Money] = held_for
+    guards: Mapping[str, SendGuard] = field(default_factory=dict[str, SendGuard])
+
+    def guard(self, provider: str) -> SendGuard:
+        """Return what guards the sends to a provider."""
+        return self.guards.get(provider, _UNGUARDED)
 
     async def image(self, video: Video) -> bytes | None:
         """Return the bytes of a video's image reference, if it has one."""
@@ -99,7 +112,7 @@ class GenerationService:
         try:
             await send.run()
         except SendFenceClosed:
-            _log.info("send_stopped", video=video_id, reason="it no longer waits")
+            await self._not_let_out(video)
         except Unavailable as error:
             await self._not_reached(send, video, error)
         except Throttled as error:
@@ -114,6 +127,14 @@ class GenerationService:
             await self._pacing.went_well(video.lane)
         self._sender.wake()
 
+    async def _not_let_out(self, video: Video) -> None:
+        """Put a video back in line that waits for the database to be looked at; leave any other alone."""
+        if await self._sender.guard(video.provider).stops(video.lane):
+            _log.warning("send_stopped", video=video.id, reason="the database may have gone back")
+            await self._videos.postpone(video.id, timedelta(0))
+        else:
+            _log.info("send_stopped", video=video.id, reason="it no longer waits")
+
     async def _not_reached(self, send: "_Send", video: Video, error: Unavailable) -> None:
         if send.begun:
             await self._attempts.give_back(send.attempt_id, str(error), retry_in=_RETRY_UNREACHED)
@@ -127,9 +148,13 @@ class GenerationService:
         await self._attempts.give_back(send.attempt_id, str(error), retry_in=pause, pause=pause)
 
     async def _refused(self, send: "_Send", video: Video, error: Refused) -> None:
-        """Move on to the next target where the kind of refusal allows it, else end the video."""
+        """Wait, or move on to the next target, where the kind of refusal allows it, else end the video."""
+        pause = self._fallback.waits(video, error)
+        if pause is not None:
+            await self._wait_for(send, video, error, pause)
+            return
         said = VideoError(error.kind.value, str(error), said_by=video.provider, charged=False)
-        if self._fallback.passes_over(error):
+        if self._fallback.passes_over(video, error):
             if send.begun and not await self._attempts.give_back(
                 send.attempt_id, str(error), retry_in=_HOLD_BACK
             ):
@@ -142,6 +167,14 @@ class GenerationService:
         else:
             await self._videos.fail_waiting(video.id, said)
 
+    async def _wait_for(self, send: "_Send", video: Video, error: Refused, pause: timedelta) -> None:
+        """Let a lane rest whose provider cannot now, and its video come back."""
+        if send.begun:
+            await self._attempts.give_back(send.attempt_id, str(error), retry_in=pause, pause=pause)
+        else:
+            await self._videos.postpone(video.id, pause)
+        await self._pacing.went_wrong(video.lane, str(error))
+
 
 class _Send:
     """One attempt under way; ``begun`` says whether its intent is on disk."""
@@ -151,6 +184,7 @@ class _Send:
         self._provider = provider
         self._attempts = attempts
         self._sender = sender
+        self._guard = sender.guard(video.provider)
         self.attempt_id = new_id("att")
         self.begun = False
 
@@ -161,15 +195,25 @@ class _Send:
         body = self._provider.prepare(order)
 
         async def fence() -> None:
-            self.begun = await self._attempts.begin(self._intent(body))
-            if not self.begun:
+            intent = self._intent(body)
+            begun_at = await self._attempts.begin(intent)
+            if begun_at is None:
                 raise SendFenceClosed(self._video.id)
+            self.begun = True
+            if not await self._guard.note(intent, begun_at):
+                raise Unavailable("the intent to send was gone before the first byte")
 
-        job_id = await self._provider.submit(order, body, fence)
+        try:
+            job_id = await self._provider.submit(order, body, fence)
+        except (Unavailable, Throttled, Refused):
+            if self.begun:
+                await self._guard.made_nothing(self.attempt_id)
+            raise
+        await self._guard.made(self.attempt_id, job_id)
         await commit_at_last(lambda: self._accepted(job_id))
 
     async def _accepted(self, job_id: str) -> None:
-        first = self._sender.plan.first((self._video.provider, self._video.provider_model))
+        first = self._sender.plan.first(kind_of(self._video))
         if await self._attempts.accept(self.attempt_id, job_id, first):
             return
         # Somebody was quicker: a callback, or the first try at this commit. What the answer says counts.
@@ -190,7 +234,8 @@ class _Send:
             account=self._video.lane,
             body=body,
             sent_by=self._sender.worker,
-            lease=min(max(quiet, _SHORTEST_LEASE), SEND_LEASE),
+            lease=lease_of(quiet),
             quiet=quiet,
             price=self._sender.price(self._video),
+            incarnation=self._guard.incarnation,
         )

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import structlog
 
-from filmgate.domain.errors import NotFound
+from filmgate.domain.attempt import AttemptState
+from filmgate.domain.errors import FieldProblem, InvalidRequest, NotFound
 from filmgate.domain.money import Money
 from filmgate.domain.video import VideoError
 from filmgate.repositories.attempts import AttemptRepository
@@ -13,6 +14,7 @@ from filmgate.repositories.unsettled import Unsettled, UnsettledRepository
 
 _log = structlog.get_logger(__name__)
 _NOUN = "unsettled attempt"
+_OPEN = frozenset({AttemptState.UNKNOWN, AttemptState.PARKED})
 
 
 class OperatingService:
@@ -29,7 +31,10 @@ class OperatingService:
     async def adopt(self, attempt_id: str, provider_job_id: str) -> None:
         """Bind an attempt to the provider job that was found to be its own, and follow it."""
         if not await self._attempts.accept(attempt_id, provider_job_id, timedelta(0)):
-            raise NotFound(_NOUN, attempt_id)
+            attempt = await self._attempts.get(attempt_id)
+            if attempt is None or attempt.state not in _OPEN:
+                raise NotFound(_NOUN, attempt_id)
+            raise InvalidRequest([_taken(provider_job_id)])
         _log.warning("attempt_adopted", attempt=attempt_id, provider_job=provider_job_id)
 
     async def abandon(self, attempt_id: str, charged: Money) -> None:
@@ -41,8 +46,20 @@ class OperatingService:
         _log.warning("attempt_abandoned", attempt=attempt_id, charged=str(charged))
 
     async def resend(self, attempt_id: str) -> None:
-        """Send the video again, though the lost send may have been paid for, on the operator's word."""
+        """Send the video again, though the lost send may have been paid for, on the operator's word.
+
+        Its price is held a second time; BudgetExceeded where a budget has no room for that.
+        """
         reason = "sent again on the operator's word; the lost send may have been paid for"
-        if not await self._attempts.give_back(attempt_id, reason, retry_in=timedelta(0)):
+        if not await self._unsettled.resend(attempt_id, reason):
             raise NotFound(_NOUN, attempt_id)
         _log.warning("attempt_resent", attempt=attempt_id, may_pay_twice=True)
+
+
+def _taken(provider_job_id: str) -> FieldProblem:
+    return FieldProblem(
+        "provider_job_id",
+        f"The job {provider_job_id[:200]} belongs to another attempt already.",
+        "job_taken",
+        "Look at the provider's own list for the job that was made for this video.",
+    )

@@ -50,8 +50,10 @@ class ReconciliationService:
         quiet = await self._attempts.is_quiet(attempt_id)
         match await self._look(attempt):
             case Found(job_id):
-                await self._attempts.accept(attempt.id, job_id, timedelta(0))
-                _log.info("send_found", attempt=attempt.id)
+                if await self._attempts.accept(attempt.id, job_id, timedelta(0)):
+                    _log.info("send_found", attempt=attempt.id)
+                else:
+                    _log.error("send_not_bound", attempt=attempt.id, provider_job=job_id)
             case NotThere() if quiet:
                 reason = "the provider proved not to have it"
                 await self._attempts.give_back(attempt.id, reason, retry_in=timedelta(0))

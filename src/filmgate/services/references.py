@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from filmgate.domain.errors import FieldProblem, InvalidRequest
 
-MAX_IMAGE_BYTES = 12 * 1024**2
+MAX_IMAGE_BYTES = 20 * 1024**2
 _FIELD = "inputReference"
 # The four bytes after RIFF are the length of the file.
 _MAGIC = {"png": rb"\x89PNG\r\n\x1a\n", "jpg": rb"\xff\xd8\xff", "webp": rb"(?s:RIFF.{4}WEBP)"}

@@ -52,6 +52,17 @@ class RoutingService:
             raise InvalidRequest([_too_dear(fitted, asked.max_cost, row)])
         return _covering(affordable)
 
+    def starting_from_image(self, model: str | None, what: str) -> Sequence[Target]:
+        """Return the targets behind a name that take an image, or raise with the names that have one."""
+        route = self._find(model, None)
+        able = _taking_images(route)
+        if not able:
+            names = tuple(known.name for known in self._routes.values() if _taking_images(known))
+            message = f'"{route.name}" takes no image, and {what} starts from one.'
+            mend = f"These can: {', '.join(names)}." if names else "No model that is set up here can."
+            raise InvalidRequest([FieldProblem("model", message, "unsupported", mend, names)])
+        return able
+
     def fit_next(self, video: Video, tried: AbstractSet[tuple[str, str]]) -> Fitted | None:
         """Return the video fitted to the next target that has not been tried, None where there is none.
 
@@ -69,7 +80,7 @@ class RoutingService:
         route = self._routes.get(video.model)
         for target in () if route is None else route.targets:
             if _name(target) == (video.provider, video.provider_model):
-                return target.capability.price.times(video.request.seconds)
+                return target.capability.price_of(video.request)
         return video.price
 
     def _find(self, model: str | None, row: int | None) -> Route:
@@ -107,6 +118,8 @@ def asked_again(video: Video) -> AskedVideo:
         audio=wrote.get("audio"),
         input_reference=video.request.input_reference,
         strict=bool(wrote.get("strict", False)),
+        sora=bool(wrote.get("sora", False)),
+        origin=video.origin,
     )
 
 
@@ -122,9 +135,22 @@ def _fit_all(route: Route, asked: AskedVideo, row: int | None) -> tuple[list[Fit
         if desk.problems:
             wrong = wrong or desk.problems
             continue
-        price = target.capability.price.times(request.seconds)
-        fitted.append(Fitted(route.name, target, request, price, tuple(desk.adjustments)))
+        price = target.capability.price_of(request)
+        told = () if asked.origin is None else asked.origin.told
+        fitted.append(Fitted(route.name, target, request, price, (*told, *desk.adjustments)))
+    if asked.sora:
+        # Whoever makes it exactly as it was asked goes before those that come near.
+        fitted.sort(key=lambda one: _is_other(one.request, asked))
     return fitted, wrong
+
+
+def _is_other(request: VideoRequest, asked: AskedVideo) -> bool:
+    length, size = asked.duration, asked.resolution
+    return (length is not None and request.seconds != length) or (size is not None and request.size != size)
+
+
+def _taking_images(route: Route) -> list[Target]:
+    return [target for target in route.targets if target.capability.image_input and not _is_retired(target)]
 
 
 def _is_retired(target: Target) -> bool:

@@ -1,7 +1,7 @@
 """Accept, show, list and cancel videos, and hand out their files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -79,7 +79,10 @@ class VideoService:
 
     async def create(self, key: Key, asked: AskedVideo) -> Video:
         """Accept a video: when this returns, it is on disk and will be made."""
-        video = await self._acceptance.accept_one(key, asked)
+        return await self.keep(await self._acceptance.accept_one(key, asked))
+
+    async def keep(self, video: Video) -> Video:
+        """Put an accepted video on disk and have it made."""
         refused = await self._insert(video)
         if refused is not None:
             raise refused
@@ -93,9 +96,13 @@ class VideoService:
 
     def creation(self, key: Key, asked: AskedVideo) -> Creation[Video]:
         """Return the steps of ``create``, to be carried out once however often they are asked for."""
+        return self.creation_of(with_digest(asked), partial(self._acceptance.accept_one, key, asked))
+
+    def creation_of(self, asked: object, accept: Callable[[], Awaitable[Video]]) -> Creation[Video]:
+        """Return the steps that make the video ``accept`` returns, known again by what was ``asked``."""
         return Creation(
-            asked=with_digest(asked),
-            accept=partial(self._acceptance.accept_one, key, asked),
+            asked=asked,
+            accept=accept,
             insert=self._insert_in,
             announce=self._wake,
             first=_first_of,
@@ -228,6 +235,8 @@ def finished(video: Video) -> Video:
         raise VideoNotFinished(
             f"The video {video.id} is {video.progress} % done; ask again later, or give a webhookUrl."
         )
+    if video.deleted_at is not None:
+        raise ResultGone(f"The video {video.id} was deleted, and its files with it.")
     if video.result is None:
         reason = f": {video.error.message}" if video.error else ""
         raise ResultGone(f"The video {video.id} has {video.status.value} and has no result{reason}")

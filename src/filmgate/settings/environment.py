@@ -198,6 +198,14 @@ def _networks(given: Given) -> tuple[str, ...]:
     return names
 
 
+def _ports(given: Given) -> tuple[int, ...]:
+    names = [name.strip() for name in given.value.split(",") if name.strip()]
+    for name in names:
+        if not re.fullmatch(r"\d{1,5}", name) or not 0 < int(name) < 65_536:
+            raise given.refuse(f"“{name}” is no port.", f"Write {given.name}=9443,10443.")
+    return tuple(int(name) for name in names)
+
+
 def _path(given: Given) -> Path:
     return Path(given.value.strip()).expanduser()
 
@@ -214,9 +222,11 @@ VARIABLES: Mapping[str, tuple[str | None, Parser]] = {
     "PUBLIC_URL": ("public_url", _url("https", "http")),
     "WEBHOOK_SECRET": ("webhook_secret", _secret),
     "WEBHOOK_ALLOW": ("webhook_allow", _networks),
+    "WEBHOOK_PORTS": ("webhook_ports", _ports),
     "LOG_LEVEL": ("log_level", _one_of(LEVELS, {"warn": "warning", "trace": "debug", "fatal": "error"})),
     "LOG_PRETTY": ("log_pretty", _flag),
     "WORKER_CONCURRENCY": ("worker_concurrency", _number(2, 10_000)),
     "DRAIN_SECONDS": ("drain_seconds", _number(0, 3600)),
+    "DATABASE_WAIT_SECONDS": ("database_wait_seconds", _number(0, 86_400)),
     "STORAGE_PROVIDER": (None, _storage),
 }

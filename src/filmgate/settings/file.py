@@ -2,25 +2,28 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from filmgate.domain.errors import BadSettings
+from filmgate.domain.errors import BadSettings, RefusalKind
+from filmgate.domain.refusals import USUAL, Reaction, RefusalPolicy, possible
 from filmgate.settings.environment import read_text
 
-_TOP = ("default_model", "lanes", "routes", "providers")
+_TOP = ("default_model", "lanes", "routes", "providers", "on_refusal")
+_ROUTE = ("targets", "on_refusal")
 _LANE = ("max_in_flight", "per_minute")
-_PROVIDER = ("wire", "base_url", "key_env", "models")
+_PROVIDER = ("wire", "base_url", "key_env", "models", "film_hosts")
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderTable:
     """One provider as the file has it; None means the vendor's usual.
 
-    ``key_env`` names the environment variable that holds the key; ``models`` are rows of the catalogue.
+    ``key_env`` names the environment variable that holds the key; ``models`` are rows of the catalogue;
+    ``film_hosts`` are other hosts of the operator's that its films may come from.
     """
 
     name: str
@@ -28,6 +31,7 @@ class ProviderTable:
     base_url: str | None = None
     key_env: str | None = None
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    film_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class FileSettings:
     lanes: Mapping[str, int] = field(default_factory=dict[str, int])
     per_minute: Mapping[str, int] = field(default_factory=dict[str, int])
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    refusals: RefusalPolicy = field(default_factory=RefusalPolicy)
     providers: Mapping[str, ProviderTable] = field(default_factory=dict[str, ProviderTable])
 
 
@@ -73,6 +78,7 @@ class _Reader:
             lanes=self._limits(lanes, "max_in_flight", required=True),
             per_minute=self._limits(lanes, "per_minute", required=False),
             routes=self._routes(tables.get("routes", {})),
+            refusals=self._refusals(tables),
             providers={
                 name: self._provider(name, table)
                 for name, table in self._tables(tables, "providers", 'base_url = "https://…"').items()
@@ -111,12 +117,44 @@ class _Reader:
         if not isinstance(group, dict):
             raise self._refuse("routes", 1, "routes must be a table.", example)
         routes: dict[str, tuple[str, ...]] = {}
-        for name, targets in cast("dict[str, object]", group).items():
+        for name, given in cast("dict[str, object]", group).items():
+            targets = given
+            if isinstance(given, dict):
+                table = cast("dict[str, object]", given)
+                self._refuse_unknown(table, _ROUTE, self._line_of(name))
+                targets = table.get("targets")
             listed = cast("list[object]", targets) if isinstance(targets, list) else []
             if not listed or not all(isinstance(one, str) and "/" in one for one in listed):
                 raise self._refuse(name, 1, f"routes.{name} must list provider/model.", example)
             routes[name] = tuple(str(one) for one in listed)
         return routes
+
+    def _refusals(self, tables: Mapping[str, object]) -> RefusalPolicy:
+        """Return what follows refusals, everywhere and on those routes that are written as tables."""
+        routes = cast("dict[str, object]", tables.get("routes", {}))
+        found = {
+            name: self._reactions(cast("dict[str, object]", table)["on_refusal"], self._line_of(name))
+            for name, table in routes.items()
+            if isinstance(table, dict) and "on_refusal" in table
+        }
+        return RefusalPolicy(self._reactions(tables.get("on_refusal", {}), 1), found)
+
+    def _reactions(self, group: object, after: int) -> dict[RefusalKind, Reaction]:
+        example = 'Write e.g. on_refusal = { quota = "wait", prompt = "fail" }.'
+        if not isinstance(group, dict):
+            raise self._refuse("on_refusal", after, "on_refusal must be a table.", example)
+        header = self._line_of("on_refusal", after)
+        table = cast("dict[str, object]", group)
+        self._refuse_unknown(table, tuple(kind.value for kind in RefusalKind), header)
+        found: dict[RefusalKind, Reaction] = {}
+        for name, value in table.items():
+            words = [reaction.value for reaction in possible(RefusalKind(name))]
+            if value not in words:
+                why = " Waiting mends nothing about it." if value == Reaction.WAIT else ""
+                reason = f"on_refusal.{name} is {_one_of(words)}, not {value!r}.{why}"
+                raise self._refuse(name, header, reason, f'Write {name} = "{USUAL[RefusalKind(name)]}".')
+            found[RefusalKind(name)] = Reaction(str(value))
+        return found
 
     def _provider(self, name: str, table: Mapping[str, object]) -> ProviderTable:
         header = self._line_of(name)
@@ -129,7 +167,21 @@ class _Reader:
                 raise self._refuse(entry, header, reason, f'Write {entry} = "…".')
             texts[entry] = value
         models = self._tables(table, "models", 'sizes = ["1280x720"]')
-        return ProviderTable(name, texts["wire"], texts["base_url"], texts["key_env"], models)
+        return ProviderTable(
+            name,
+            texts["wire"],
+            texts["base_url"],
+            texts["key_env"],
+            models,
+            self._hosts(name, table.get("film_hosts", []), header),
+        )
+
+    def _hosts(self, provider: str, given: object, after: int) -> tuple[str, ...]:
+        hosts = cast("list[object]", given) if isinstance(given, list) else [given]
+        if not all(isinstance(host, str) and re.fullmatch(r"[\w.:-]+", host) for host in hosts):
+            reason = f"providers.{provider}.film_hosts must list names of hosts, without http:// and port."
+            raise self._refuse("film_hosts", after, reason, 'Write film_hosts = ["minio.lan"].')
+        return tuple(str(host) for host in hosts)
 
     def _refuse_unknown(self, table: Mapping[str, object], known: tuple[str, ...], after: int) -> None:
         for name in table:
@@ -148,3 +200,7 @@ class _Reader:
             if number >= after and pattern.search(line):
                 return number
         return after
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return " or ".join(f'"{word}"' for word in words)

@@ -56,6 +56,7 @@ class Entry:
             "created": job is not None,
             "job": job and job.id,
             "state": job and job.phase(now).value,
+            "ended_at": job and job.ended_at(now),
             "seconds": job and job.order.seconds,
             "billed_micro_usd": job.billed(now) if job else 0,
             "status": self.status,

@@ -29,8 +29,8 @@ CREATE TABLE file_batches (
     input_file_id text NOT NULL,
     completion_window text NOT NULL,
     metadata jsonb,
-    -- Seconds that its output is kept for; null: until it is deleted.
-    output_seconds integer,
+    -- For how long its output is kept; null: until it is deleted.
+    output_life interval,
     model text,
     total integer NOT NULL DEFAULT 0,
     -- As written into the files, once they are.

@@ -53,6 +53,7 @@ class Gemini(Wire):
     def _versioned(self, version: str) -> list[Route]:
         one = f"/{version}/interactions/{{id}}"
         return [
+            Route("GET", f"/{version}/models", "other", self.models),
             Route("POST", f"/{version}/interactions", "create", self.create),
             Route("GET", one, "poll", self.retrieve),
             Route("POST", f"{one}/cancel", "cancel", self.cancel),
@@ -188,6 +189,10 @@ class Gemini(Wire):
         if self.world.now() < job.ends_at + _FILE_PROCESSING / self.world.speed:
             raise Rejected(self.error(400, "The file is not in an ACTIVE state."))
         return Answer(status=302, raw=b"", headers={"Location": self.media.address(job, _FILE_LIFE)})
+
+    async def models(self, call: Call) -> Answer:
+        """List the models."""
+        return Answer({"models": [{"name": f"models/{name}"} for name in _MODELS]})
 
     async def add_webhook(self, call: Call) -> Answer:
         """Register a webhook of the project; its secret is shown once."""

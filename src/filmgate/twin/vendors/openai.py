@@ -10,6 +10,7 @@ from filmgate.twin.vendors.openai_objects import (
     WORDS,
     error_of,
     listed,
+    model_list,
     openai_error,
     refused,
     video,
@@ -30,6 +31,7 @@ class OpenAI(Wire):
     def routes(self) -> list[Route]:
         """Return the ten operations; fixed words come before identifiers."""
         return [
+            Route("GET", "/v1/models", "other", self.models),
             Route("POST", "/v1/videos", "create", self.create),
             Route("GET", "/v1/videos", "list", self.index),
             Route("POST", "/v1/videos/edits", "create", self.edit),
@@ -134,6 +136,10 @@ class OpenAI(Wire):
         if call.query("order", "desc") == "asc":
             jobs.reverse()
         return Answer(listed(jobs, call, [self.shown(job) for job in jobs]))
+
+    async def models(self, call: Call) -> Answer:
+        """List the models."""
+        return Answer(model_list(("sora-2", "sora-2-pro")))
 
     async def retrieve(self, call: Call) -> Answer:
         """Show a video."""

@@ -1,6 +1,6 @@
 """Build the objects that OpenAI's videos API and its many copies share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from filmgate.twin.calls import Answer, Call, Rejected, whole
@@ -82,3 +82,9 @@ def listed(jobs: Sequence[Job], call: Call, shown: Sequence[dict[str, Any]]) -> 
         "last_id": data[-1]["id"] if data else None,
         "has_more": stop < len(shown),
     }
+
+
+def model_list(names: Iterable[str]) -> dict[str, Any]:
+    """Show models as a list."""
+    rows = [{"id": name, "object": "model", "created": 0, "owned_by": "twin"} for name in names]
+    return {"object": "list", "data": rows}

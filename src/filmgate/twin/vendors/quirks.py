@@ -8,7 +8,7 @@ from filmgate.twin.calls import Answer, Call, Rejected, Route, Verdict, whole
 from filmgate.twin.films import MAX_PIXELS, MAX_SECONDS
 from filmgate.twin.jobs import Job, Order, Pace, Phase
 from filmgate.twin.vendors.openai import OpenAI
-from filmgate.twin.vendors.openai_objects import WORDS, error_of, openai_error, page, video
+from filmgate.twin.vendors.openai_objects import WORDS, error_of, model_list, openai_error, page, video
 from filmgate.twin.vendors.wire import Wire, text
 
 _SIZE: Final = re.compile(r"(\d{1,5})x(\d{1,5})")
@@ -41,6 +41,10 @@ class _Server(Wire):
     def missing(self, call: Call) -> Answer:
         """Return the answer about a video that is not there."""
         return self.error(404, "Video not found")
+
+    async def models(self, call: Call) -> Answer:
+        """Name the one model that is served."""
+        return Answer(model_list((_SERVED,)))
 
     def described(self, call: Call) -> tuple[str, str]:
         """Return the prompt and model of a request."""
@@ -81,6 +85,7 @@ class VLLMOmni(_Server):
     def routes(self) -> list[Route]:
         """Return the routes it has; there are no remixes, edits, extensions or characters."""
         return [
+            Route("GET", "/v1/models", "other", self.models),
             Route("POST", "/v1/videos", "create", self.create),
             Route("POST", "/v1/videos/sync", "create", self.create_at_once),
             Route("GET", "/v1/videos", "list", self.index),
@@ -171,6 +176,7 @@ class SGLang(_Server):
     def routes(self) -> list[Route]:
         """Return the routes it has."""
         return [
+            Route("GET", "/v1/models", "other", self.models),
             Route("POST", "/v1/videos", "create", self.create),
             Route("GET", "/v1/videos", "list", self.index),
             Route("GET", "/v1/videos/{id}", "poll", self.retrieve),

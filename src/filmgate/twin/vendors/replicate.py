@@ -37,6 +37,7 @@ class Replicate(Wire):
             Route("POST", "/v1/predictions", "create", self.create),
             Route("POST", "/v1/models/{owner}/{model}/predictions", "create", self.create),
             Route("POST", "/v1/deployments/{owner}/{model}/predictions", "create", self.create),
+            Route("GET", "/v1/models/{owner}/{model}", "other", self.show_model),
             Route("GET", "/v1/predictions", "list", self.index),
             Route("GET", "/v1/predictions/{id}", "poll", self.retrieve),
             Route("POST", "/v1/predictions/{id}/cancel", "cancel", self.cancel),
@@ -132,6 +133,13 @@ class Replicate(Wire):
         if not job.phase(now).ended:
             job.cancel(now)
         return Answer(self.shown(job))
+
+    async def show_model(self, call: Call) -> Answer:
+        """Show a model; those of the owner nobody are not there."""
+        owner, name = call.part("owner"), call.part("model")
+        if owner == "nobody":
+            raise Rejected(self.error(404, "The requested resource could not be found."))
+        return Answer({"owner": owner, "name": name, "visibility": "public"})
 
     async def show_secret(self, call: Call) -> Answer:
         """Show the secret that callbacks are signed with."""

@@ -1,0 +1,1 @@
+"""Speak OpenAI's wire: `/v1`, as the unmodified SDKs use it."""
