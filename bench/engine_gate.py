@@ -80,7 +80,7 @@ class Blind(Media):
     async def develop(self, path: Path, thumbnail: Path, spritesheet: Path) -> Probe:
         for picture in (thumbnail, spritesheet):
             picture.write_bytes(b"picture")
-        return Probe(_SECONDS, 1280, 720, 24.0, 120, "h264", None, "mp4", False, 128.0, False)
+        return Probe(_SECONDS, 1280, 720, 24.0, 120, "h264", None, "mp4", False, 128.0, False, still=False)
 
 
 async def main(home: Path, videos: int, cores: set[int]) -> None:

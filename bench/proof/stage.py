@@ -179,7 +179,7 @@ class Stage:
         while True:
             try:
                 return self.world.rows(sql, *values)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)

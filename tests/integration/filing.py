@@ -22,6 +22,10 @@ from tests.integration.makers import until
 FILES = "/v1/files"
 BATCHES = "/v1/batches"
 TINY = {"prompt": "a lake", "model": "procedural-1", "seconds": "1", "size": "360x640", "audio": False}
+DONE = (
+    '{"asset": "videos/a", "seconds": 1, "width": 64, "height": 64, "fps": 24, "video_codec": "h264",'
+    ' "audio_codec": null, "size_bytes": 1, "sha256": "00", "thumbnail_bytes": 1, "spritesheet_bytes": 1}'
+)
 
 
 def line(custom_id: str, **body: Any) -> dict[str, Any]:
@@ -99,3 +103,34 @@ def steps_on(gate: Gate) -> FileBatchSteps:
     forecast = Forecast(LaneRepository(gate.database))
     acceptance = Acceptance(RoutingService(routes, settings.default_model), forecast, store)
     return file_batch_steps(gate.database, gate.services, acceptance, store, lambda: None)
+
+
+def codes(batch: dict[str, Any]) -> list[tuple[str, int | None, str | None]]:
+    return [(fault["code"], fault["line"], fault["param"]) for fault in batch["errors"]["data"]]
+
+
+async def end_videos(gate: Gate, batch_id: str, **statuses: str) -> None:
+    """Set by hand what has become of a batch's videos, by custom_id."""
+    for custom_id, status in statuses.items():
+        await gate.database.execute(
+            """
+            UPDATE videos v SET status = $3, completed_at = now(),
+                result = CASE WHEN $3 = 'completed' THEN $4::text::jsonb END,
+                error = CASE WHEN $3 = 'failed' THEN '{"code": "policy", "message": "No."}'::jsonb END
+            FROM file_batch_lines l WHERE l.batch_id = $1 AND l.custom_id = $2 AND v.id = l.video_id
+            """,
+            batch_id,
+            custom_id,
+            status,
+            DONE,
+        )
+
+
+async def count(gate: Gate, table: str) -> int:
+    numbers = {
+        "videos": await gate.database.value("SELECT count(*) FROM videos"),
+        "batches": await gate.database.value("SELECT count(*) FROM batches"),
+        "holds": await gate.database.value("SELECT count(*) FROM holds"),
+        "lines": await gate.database.value("SELECT count(*) FROM file_batch_lines"),
+    }
+    return numbers[table]

@@ -264,6 +264,28 @@ async def test_nothing_is_sent_without_a_database(works: Works) -> None:
     assert works.vendor.paid == []
 
 
+async def test_a_database_that_goes_away_at_the_fence_leaves_no_doubt(works: Works) -> None:
+    name = await admitted(works)
+    await works.database.execute(
+        """
+        CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$
+        """
+    )
+    await works.database.execute(
+        "CREATE TRIGGER cut BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION cut()"
+    )
+    await works.generation.submit(name)
+    row = await row_of(works.database, name)
+    assert (row["status"], row["admitted_at"]) == ("queued", None)
+    assert (await attempts_of(works.database, name), works.vendor.paid) == ([], [])
+    await works.database.execute("DROP TRIGGER cut ON attempts")
+    await works.admission.admit()
+    await works.generation.submit(name)
+    assert [attempt["state"] for attempt in await attempts_of(works.database, name)] == ["accepted"]
+    assert len(works.vendor.paid) == 1
+
+
 async def test_an_answer_that_comes_after_the_sender_was_given_up_on_is_still_used(works: Works) -> None:
     name = await admitted(works)
     works.vendor.gate = asyncio.Event()

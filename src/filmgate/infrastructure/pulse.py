@@ -23,6 +23,8 @@ _TICK_SECONDS = 0.25
 # A request that has waited for so long makes us ask, and so long may the answer take.
 _USUAL_SECONDS = 1.0
 _ANSWER_SECONDS = 1.0
+# It is asked once more on a fresh connection, with more patience: a machine may be busy, not silent.
+_FRESH_SECONDS = 2.0
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Lent: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -117,14 +119,15 @@ class Pulse:
             return True
         self._hang_up()
         try:
-            self._connection = await self._connect(_ANSWER_SECONDS)
-            return await self._answers_on(self._connection)
+            # To let us in, it has to answer.
+            self._connection = await self._connect(_FRESH_SECONDS)
         except ConnectionRefusedError:
             return True
         except OSError:
             return False
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             return True
+        return True
 
     async def _answers_on(self, connection: Connection) -> bool:
         # Not by a timeout of the driver's, which would ask the same server to break off the question.

@@ -13,6 +13,7 @@ import structlog
 from filmgate.domain.asset import AssetStore
 from filmgate.domain.attempt import AttemptState
 from filmgate.domain.errors import (
+    DatabaseUnavailable,
     OutcomeUnknown,
     Refused,
     SendFenceClosed,
@@ -112,7 +113,7 @@ class GenerationService:
         try:
             await send.run()
         except SendFenceClosed:
-            await self._not_let_out(video)
+            await self._not_let_out(send, video)
         except Unavailable as error:
             await self._not_reached(send, video, error)
         except Throttled as error:
@@ -127,13 +128,22 @@ class GenerationService:
             await self._pacing.went_well(video.lane)
         self._sender.wake()
 
-    async def _not_let_out(self, video: Video) -> None:
+    async def _not_let_out(self, send: "_Send", video: Video) -> None:
         """Put a video back in line that waits for the database to be looked at; leave any other alone."""
-        if await self._sender.guard(video.provider).stops(video.lane):
+        if send.cut_off:
+            _log.warning("send_stopped", video=video.id, reason="the database went away")
+            await commit_at_last(lambda: self._take_back(send, video))
+        elif await self._sender.guard(video.provider).stops(video.lane):
             _log.warning("send_stopped", video=video.id, reason="the database may have gone back")
             await self._videos.postpone(video.id, timedelta(0))
         else:
             _log.info("send_stopped", video=video.id, reason="it no longer waits")
+
+    async def _take_back(self, send: "_Send", video: Video) -> None:
+        """Undo an intent that may or may not be on disk; not a byte has followed it."""
+        reason = "the database went away before the first byte"
+        if not await self._attempts.give_back(send.attempt_id, reason, retry_in=timedelta(0)):
+            await self._videos.postpone(video.id, timedelta(0))
 
     async def _not_reached(self, send: "_Send", video: Video, error: Unavailable) -> None:
         if send.begun:
@@ -177,7 +187,11 @@ class GenerationService:
 
 
 class _Send:
-    """One attempt under way; ``begun`` says whether its intent is on disk."""
+    """One attempt under way.
+
+    ``begun`` says whether its intent is on disk, ``cut_off`` that this cannot be known: the database went
+    away while it was written.
+    """
 
     def __init__(self, video: Video, provider: Provider, attempts: AttemptRepository, sender: Sender) -> None:
         self._video = video
@@ -187,6 +201,7 @@ class _Send:
         self._guard = sender.guard(video.provider)
         self.attempt_id = new_id("att")
         self.begun = False
+        self.cut_off = False
 
     async def run(self) -> None:
         order = order_for(self._video)
@@ -196,7 +211,11 @@ class _Send:
 
         async def fence() -> None:
             intent = self._intent(body)
-            begun_at = await self._attempts.begin(intent)
+            try:
+                begun_at = await self._attempts.begin(intent)
+            except DatabaseUnavailable as error:
+                self.cut_off = True
+                raise SendFenceClosed(self._video.id) from error
             if begun_at is None:
                 raise SendFenceClosed(self._video.id)
             self.begun = True
