@@ -39,7 +39,7 @@ MAX_FETCHES = 5
 # Between the fetches. A wrong file rarely becomes the right one; a host that is away comes back within the
 # hour, which is how long the shortest-lived addresses of films hold.
 PAUSES_WRONG = (1.0, 3.0, 10.0, 30.0)
-PAUSES_MISSING = (2.0, 30.0, 300.0, 2700.0)
+PAUSES_MISSING = (2.0, 20.0, 90.0, 3000.0)
 # A disk that is full, or a provider that the operator has taken out of the settings.
 _TROUBLE = timedelta(seconds=30)
 # What was delivered is not the film; whatever else goes wrong, the film could not be had.
