@@ -25,6 +25,7 @@ _SWEEP_SECONDS = 5.0
 _MEND_SECONDS = 30.0
 _CLEAR_SECONDS = 3600.0
 _REPORT_SECONDS = 5.0
+_CANCEL_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,7 @@ class Worker:
             task.cancel()
         await self._engine.stop_steps(deadline)
         _, late = await asyncio.wait(self._tasks[:1], timeout=5)
-        for task in late:
-            task.cancel()
+        await ended({*self._tasks[1:], *late})
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(FilmgateError):
             await self._engine.leave(self._identity.id)
@@ -106,6 +106,14 @@ class Worker:
             bounded = min(max(wanted, _SHORTEST_WATCH_SECONDS), _WATCH_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), bounded)
+
+
+async def ended(tasks: "set[asyncio.Task[None]]") -> None:
+    """Cancel tasks until they have ended: a wait that is over in the same moment swallows a cancellation."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -98,3 +98,12 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "sends").write_text("in the way")
     with pytest.raises(StorageUnavailable, match="The journal of sends cannot be used"):
         await SendJournal(tmp_path / "sends", "worker_1").sent(a_send("one"))
+
+
+async def test_bytes_that_a_crash_left_in_place_of_a_line_hide_nothing(tmp_path: Path) -> None:
+    written = SendJournal(tmp_path, "worker_1")
+    await written.sent(a_send("before"))
+    with only_file(tmp_path).open("ab") as file:
+        file.write(b'\n["S",1.0,"\xff\xfe\x80"]\n\x00\x00\x00\n["S"')
+    await written.sent(a_send("after", NOON + timedelta(seconds=1)))
+    assert [sent.attempt_id for sent in await written.read()] == ["att_before", "att_after"]

@@ -50,7 +50,7 @@ def extra_fields() -> str:
             prompt="a kite",
             input_reference=image,
             user="u-1",
-            extra_body={"seed": 7, "metadata": {"shot": "12b"}},
+            extra_body={"seed": 7, "negative_prompt": "rain"},
             **TINY,
             **GATE,
         )

@@ -84,7 +84,7 @@ from filmgate.services.watching import WatchingService
 from filmgate.services.webhook_endpoints import WebhookEndpointService
 from filmgate.services.webhooks import WebhookService
 from filmgate.settings import Settings
-from filmgate.worker import Identity, Worker
+from filmgate.worker import Identity, Worker, ended
 
 _log = structlog.get_logger(__name__)
 
@@ -342,7 +342,7 @@ class Parts:
         task = asyncio.create_task(work)
 
         async def end() -> None:
-            task.cancel()
+            await ended({task})
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)

@@ -133,8 +133,9 @@ class SendJournal:
         for path in sorted(self._folder.glob("*.log")):
             with suppress(FileNotFoundError), path.open("rb") as file:
                 for line in file:
-                    # A line that a crash cut off was never waited for: nothing was sent after it.
-                    with suppress(msgspec.DecodeError):
+                    # A line that a crash cut off was never waited for: nothing was sent after it. What a
+                    # crash left in its place may not even be UTF-8.
+                    with suppress(msgspec.DecodeError, UnicodeDecodeError):
                         yield _line(line)
 
     def _prune(self) -> None:

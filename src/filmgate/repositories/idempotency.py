@@ -106,6 +106,12 @@ class IdempotencyRepository:
             [create.tries for create in creates],
         )
 
+    async def forget(self, create_id: str) -> None:
+        """Forget a create that was refused before anything was made."""
+        await self._database.execute(
+            "DELETE FROM counted_creates WHERE id = $1 AND state = 'begun'", create_id
+        )
+
     async def carry_out(self, create: CountedCreate, first: First, insert: Insert) -> None:
         """Insert what was made, in one transaction with where it is found; harmless when repeated.
 

@@ -167,7 +167,8 @@ class WebhookEndpointRepository:
             FROM deliveries d
             WHERE endpoint_id = $1 AND ($2::text IS NULL OR state = $2)
               AND ($3::text IS NULL
-                   OR (created_at, id) < (SELECT created_at, id FROM deliveries WHERE id = $3))
+                   OR (created_at, id) < (SELECT created_at, id FROM deliveries
+                                          WHERE id = $3 AND endpoint_id = $1))
             ORDER BY created_at DESC, id DESC LIMIT $4
             """,
             endpoint_id,

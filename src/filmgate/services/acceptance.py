@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from filmgate.domain.asset import AssetStore
-from filmgate.domain.errors import FieldProblem, InvalidRequest
+from filmgate.domain.errors import FieldProblem, InvalidRequest, StorageUnavailable
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
 from filmgate.domain.money import FREE, Money
@@ -62,6 +63,15 @@ class Acceptance:
     ) -> Video:
         """Return the video at one place of a batch, or raise with everything that is wrong with it alone."""
         return await self._make(key, self._check(asked, None), moment, place)
+
+    async def discard(self, videos: Sequence[Video]) -> None:
+        """Remove what was stored for videos that were refused after all."""
+        for video in videos:
+            film = None if video.origin is None else video.origin.film
+            for asset in (video.request.input_reference, film):
+                if asset is not None:
+                    with suppress(StorageUnavailable):
+                        await self._store.delete(asset)
 
     def _check(self, asked: AskedVideo, row: int | None) -> _Checked:
         problems: list[FieldProblem] = []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from filmgate.domain.batch import MAX_BATCH_ROWS, Batch
-from filmgate.domain.errors import FieldProblem, InvalidRequest, NotFound
+from filmgate.domain.errors import BudgetExceeded, FieldProblem, InvalidRequest, NotFound
 from filmgate.domain.idempotency import First
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
@@ -77,9 +77,13 @@ class BatchService:
     async def accept(self, key: Key, asked: AskedBatch) -> AcceptedBatch:
         """Accept all rows or none: when this returns, they are on disk and will be made."""
         accepted = await self._check(key, asked)
-        await create_surely(
-            lambda: self._batches.insert(accepted.batch, key.id, accepted.rows), BLIND, again=False
-        )
+        try:
+            await create_surely(
+                lambda: self._batches.insert(accepted.batch, key.id, accepted.rows), BLIND, again=False
+            )
+        except BudgetExceeded:
+            await self._acceptance.discard(accepted.rows)
+            raise
         self._wake()
         return accepted
 
@@ -96,6 +100,7 @@ class BatchService:
             announce=self._wake,
             first=lambda accepted: First(accepted.batch.id),
             load=partial(self._as_accepted, key),
+            discard=lambda accepted: self._acceptance.discard(accepted.rows),
         )
 
     async def _check(self, key: Key, asked: AskedBatch) -> AcceptedBatch:

@@ -4,14 +4,14 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from filmgate.domain.errors import IdempotencyKeyReused, ServiceUnavailable
+from filmgate.domain.errors import BudgetExceeded, IdempotencyKeyReused, ServiceUnavailable, StillBeingCreated
 from filmgate.domain.idempotency import Claim, CountedCreate, First, KeyedCreate, Mark
 from filmgate.domain.ids import new_id
 from filmgate.domain.key import Key
@@ -40,7 +40,7 @@ class Creation(Generic[T]):
 
     ``accept`` checks and stores no row; ``insert`` stores what was accepted, in a transaction of ours, and
     bears being repeated; ``announce`` is called once it is there; ``load`` returns it as it was accepted,
-    whatever has become of it since.
+    whatever has become of it since. ``discard`` removes the files of what was accepted and not stored.
     """
 
     asked: Any
@@ -49,6 +49,7 @@ class Creation(Generic[T]):
     announce: Callable[[], None]
     first: Callable[[T], First]
     load: Callable[[First], Awaitable[T]]
+    discard: Callable[[T], Awaitable[None]] | None = None
 
 
 class Receipt:
@@ -106,8 +107,10 @@ class IdempotencyService:
         async def commit() -> KeyedCreate:
             return await self._repository.keep(own, lambda session: creation.insert(made, session))
 
-        holder = await create_surely(commit, _KEYED, again=True)
+        async with _discarded(creation, made):
+            holder = await create_surely(commit, _KEYED, again=True)
         if holder.first.subject != own.first.subject:
+            await _discard(creation, made)
             return await self._replay(holder, fingerprint, creation)
         creation.announce()
         return Created(made)
@@ -118,14 +121,21 @@ class IdempotencyService:
         return Created(await creation.load(known.first), True)
 
     async def _create_counted(self, create: CountedCreate, creation: Creation[T]) -> Created[T]:
-        made = await creation.accept()
-        first = creation.first(made)
+        # Before it is accepted, which may take long: a retry comes while a film is still being decoded.
         await self._begin(create)
+        try:
+            made = await creation.accept()
+        except BaseException:
+            with suppress(ServiceUnavailable):
+                await self._repository.forget(create.id)
+            raise
+        first = creation.first(made)
 
         async def commit() -> None:
             await self._repository.carry_out(create, first, lambda session: creation.insert(made, session))
 
-        await create_surely(commit, _COUNTED, again=True)
+        async with _discarded(creation, made):
+            await create_surely(commit, _COUNTED, again=True)
         creation.announce()
         return Created(made, False, self._receipt(create.id, create.tries))
 
@@ -156,6 +166,21 @@ class IdempotencyService:
     async def _settle_group(self, outcomes: Sequence[tuple[str, int, bool]]) -> Sequence[None]:
         await commit_surely(lambda: self._repository.settle(outcomes))
         return [None] * len(outcomes)
+
+
+@asynccontextmanager
+async def _discarded(creation: Creation[T], made: T) -> AsyncGenerator[None, None]:
+    """Leave no files behind where there is no money for what was accepted, or a retry was faster."""
+    try:
+        yield
+    except (BudgetExceeded, StillBeingCreated):
+        await _discard(creation, made)
+        raise
+
+
+async def _discard(creation: Creation[T], made: T) -> None:
+    if creation.discard is not None:
+        await creation.discard(made)
 
 
 def fingerprint_of(route: str, asked: object) -> bytes:

@@ -26,6 +26,7 @@ _MAX_KEY: Final = 64
 _MAX_VALUE: Final = 512
 _MAX_URL: Final = 2048
 _SHOWN: Final = 60
+_FAR_TOO_LONG: Final = 10_000
 _NUMBER: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,16}")
 _MODEL_OF_TEXT: Final = 200
@@ -168,7 +169,9 @@ def _prompt(value: Any) -> str:
 
 
 def _seconds(value: Any) -> float:
-    text = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+    text = value
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR_TOO_LONG:
+        text = f"{value:g}"
     if not isinstance(text, str) or not _NUMBER.fullmatch(text):
         raise _Wrong("is no length in seconds", 'Give a number or text such as "4", "8" or "12".')
     return float(text)

@@ -118,7 +118,10 @@ class Sources:
     async def pictures(self, assets: list[str], room: Path, size: Size) -> str:
         """Return stored pictures side by side, filling a size, as a ``data:`` URL."""
         out = room / "pictures.png"
-        await self._media.compose([await self.local(asset, room) for asset in assets], out, size)
+        try:
+            await self._media.compose([await self.local(asset, room) for asset in assets], out, size)
+        except MediaSlow as error:
+            raise _busy() from error
         return await data_url(out)
 
     async def keep(self, clip: Clip, room: Path) -> str:
@@ -130,7 +133,10 @@ class Sources:
     async def copy(self, clip: Clip, room: Path) -> Path:
         """Return a file of our own with a film, to be moved to wherever it is needed."""
         copy = room / "copy"
-        await asyncio.to_thread(_link_or_copy, clip.path, copy)
+        try:
+            await asyncio.to_thread(_link_or_copy, clip.path, copy)
+        except FileNotFoundError:
+            raise _unusable(f"The film of {clip.name} was deleted meanwhile.", "gone") from None
         return copy
 
     async def drop(self, asset: str) -> None:
@@ -177,7 +183,11 @@ def _translated() -> Generator[None]:
         message = f"The video cannot be read: {error}."
         raise _unusable(message, "bad_video", "Send a whole mp4, mov or webm file.") from error
     except MediaSlow as error:
-        raise Overloaded("This server was too busy to look into the video; send it again.") from error
+        raise _busy() from error
+
+
+def _busy() -> Overloaded:
+    return Overloaded("This server was too busy to look into the video; send it again.")
 
 
 def _unusable(message: str, code: str, mend: str = "Name another video.") -> InvalidRequest:

@@ -85,6 +85,7 @@ class VideoService:
         """Put an accepted video on disk and have it made."""
         refused = await self._insert(video)
         if refused is not None:
+            await self._acceptance.discard([video])
             raise refused
         self._wake()
         return video
@@ -107,6 +108,7 @@ class VideoService:
             announce=self._wake,
             first=_first_of,
             load=self._as_accepted,
+            discard=lambda video: self._acceptance.discard([video]),
         )
 
     async def _insert_in(self, video: Video, session: Session) -> None:

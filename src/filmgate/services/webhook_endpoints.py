@@ -1,5 +1,6 @@
 """Keep the addresses that projects want to be told at, and show what was told to them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,10 @@ from filmgate.services.webhooks import event_body
 _SECRET_BYTES = 32
 _ADVICE = "Look at the list of your endpoints before you make it again."
 _SHOWN = 64
+# Ten tries each time it is sent anew; who needs more has another problem.
+MAX_TRIES = 500
+# As the database makes them.
+_DELIVERY = re.compile("evt_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,8 @@ class WebhookEndpointService:
     async def delivery(self, key: Key, endpoint_id: str, delivery_id: str) -> LoggedDelivery:
         """Return one delivery and every try of it."""
         await self.get(key, endpoint_id)
-        found = await self._endpoints.delivery(endpoint_id, delivery_id)
+        there = _DELIVERY.fullmatch(delivery_id)
+        found = await self._endpoints.delivery(endpoint_id, delivery_id) if there else None
         if found is None:
             raise NotFound("delivery", delivery_id[:_SHOWN])
         return found
@@ -164,6 +170,11 @@ class WebhookEndpointService:
             message = f"{endpoint_id} is disabled: {endpoint.disabled_reason}"
             mend = "Update it first, which enables it again."
             raise InvalidRequest([FieldProblem("webhook_endpoint_id", message, "disabled", mend)])
+        tried = len((await self.delivery(key, endpoint_id, delivery_id)).tries)
+        if tried >= MAX_TRIES:
+            message = f"This was sent {tried:,} times, and that is the limit."
+            mend = "Fetch the video or the batch by its id instead."
+            raise InvalidRequest([FieldProblem("delivery_id", message, "too_many", mend)])
         await self._endpoints.resend(endpoint_id, delivery_id)
         return await self.delivery(key, endpoint_id, delivery_id)
 

@@ -58,6 +58,10 @@ class WebhookService:
         await self._webhooks.prune(DELIVERIES_KEPT)
 
     async def _try(self, delivery: Delivery) -> None:
+        if delivery.endpoint_id is not None and not delivery.keys:
+            # Deleted in the moment in which something was written down for it.
+            await self._webhooks.fail(delivery, None, "the endpoint was deleted", None)
+            return
         body = await self._body(delivery)
         moment = datetime.now(UTC)
         headers = {

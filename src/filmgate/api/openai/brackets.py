@@ -5,7 +5,8 @@ from typing import Any, Final, cast
 
 from filmgate.domain.errors import FieldProblem, InvalidRequest
 
-_NAME: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+# U+0000 fits into no column of text.
+_NAME: Final = re.compile(r"([^\[\]\x00]+)((?:\[[^\[\]\x00]*\])*)")
 _STEP: Final = re.compile(r"\[([^\[\]]*)\]")
 _DEEPEST: Final = 4
 _SHOWN: Final = 60

@@ -39,7 +39,7 @@ _SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """How large a form may be, in bytes: each file, and all of its text, or its JSON, together."""
+    """How large a form may be, in bytes: its files together, and all of its text, or its JSON, together."""
 
     file: int = 20 * _MIB
     text: int = 32 * _MIB
@@ -114,6 +114,7 @@ class _Reader:
         self._uploads = uploads
         self._limits = limits
         self._text_left = limits.text
+        self._files_left = limits.file
 
     async def read(self, boundary: str, stream: AsyncIterator[bytes]) -> None:
         try:
@@ -133,12 +134,16 @@ class _Reader:
             return
         if name in self._form.files:
             raise _repeated(name)
-        limit = self._limits.file
+        # All of a form together, or its many parts would fill the disk.
         try:
-            upload = await self._uploads.receive(segment.filename or "upload", _chunks(events), limit)
+            upload = await self._uploads.receive(
+                segment.filename or "upload", _chunks(events), self._files_left
+            )
         except AssetTooLarge:
+            limit = self._limits.file
             message = f"The file in {name[:_SHOWN]} is larger than {limit:,} bytes, the limit here."
             raise BodyTooLarge(message) from None
+        self._files_left -= upload.size
         if upload.size:
             self._form.files[name] = upload
         else:
