@@ -21,7 +21,7 @@ LITELLM = "litellm"
 PYTHONS = {
     "openai-2": "openai>=2,<3",
     "openai-3": "openai>=3,<4",
-    # 1.107.0 was published by somebody else than its makers.
+    # 1.107.0 is reported to be compromised.
     LITELLM: "litellm[proxy]>=1.106,!=1.107.0",
 }
 # What the extra names and the proxy starts without: half of its weight.
