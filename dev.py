@@ -54,7 +54,7 @@ def test(args: list[str]) -> int:
         return become(tool("python", "-m", "pytest", *args))
     outcomes = {"checks": check([])}
     # loadgroup: tests marked xdist_group("name") share one worker and so never run beside each other.
-    options = ["-n", "2", "--dist", "loadgroup", "--cov", "--cov-report="]
+    options = ["-n", "4", "--dist", "loadgroup", "--cov", "--cov-report="]
     outcomes["tests"] = run(tool("python", "-m", "pytest", *options))
     layers = ",".join(f"src/filmgate/{layer}/*" for layer in GATED_LAYERS)
     gate = [f"--include={layers}", f"--fail-under={GATED_COVERAGE}", "--skip-covered", "--show-missing"]

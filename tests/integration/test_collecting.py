@@ -12,7 +12,7 @@ from filmgate.domain.errors import StorageFull
 from filmgate.domain.provider import ProviderJob
 from filmgate.domain.video import Variant, VideoStatus
 from filmgate.infrastructure.database import Database
-from filmgate.infrastructure.http import DownloadRefused, WireTrouble
+from filmgate.infrastructure.http import DownloadRefused, NotNow, WireTrouble
 from filmgate.infrastructure.queue import Postponed
 from filmgate.infrastructure.storage import LocalStore
 from filmgate.services.collecting import MAX_FETCHES, PAUSES_MISSING, PAUSES_WRONG
@@ -203,6 +203,22 @@ async def test_a_film_that_never_comes_home_is_given_up_after_an_hour_and_not_ma
     )
     assert works.vendor.downloads == MAX_FETCHES
     assert works.vendor.paid == []
+
+
+async def test_a_provider_that_wants_to_be_left_alone_costs_no_fetch_until_a_day_has_passed(
+    works: Works,
+) -> None:
+    video_id, attempt_id = await put_attempt(works.database, SUCCEEDED)
+    works.vendor.film = NotNow("scripted answered 429")
+    for _ in range(MAX_FETCHES + 1):
+        with pytest.raises(Postponed):
+            await works.collecting.collect(attempt_id)
+    assert await works.database.value("SELECT collects FROM attempts WHERE id = $1", attempt_id) == 0
+    await works.database.execute(
+        "UPDATE attempts SET accepted_at = now() - interval '25 hours' WHERE id = $1", attempt_id
+    )
+    assert await fetched_in_vain(works, attempt_id) == list(PAUSES_MISSING)
+    assert (await error_of(works, video_id))[0] == "asset_lost"
 
 
 async def test_a_film_that_is_right_at_the_fifth_fetch_is_kept(works: Works) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "Answer",
     "DownloadRefused",
     "Film",
+    "NotNow",
     "Outgoing",
     "Reader",
     "WireTrouble",
@@ -78,6 +79,10 @@ class Film:
 
 class WireTrouble(Exception):
     """A read could not be completed; it may be tried again."""
+
+
+class NotNow(WireTrouble):
+    """A vendor is away or wants to be left alone; what it was to be asked is as it was."""
 
 
 class DownloadRefused(Exception):

@@ -15,7 +15,7 @@ import msgspec
 from filmgate.domain.poll import PollTerms
 from filmgate.domain.provider import JobState, Progress, ProviderJob
 from filmgate.infrastructure.answers import Answer, mapping
-from filmgate.infrastructure.http import Reader, WireTrouble
+from filmgate.infrastructure.http import NotNow, Reader, WireTrouble
 
 # A job that its vendor has not known for this long is lost; a shorter while may be a hiccup.
 MISSING_SECONDS = 300.0
@@ -31,6 +31,8 @@ _READS_AT_ONCE = 20
 _NOT_KNOWN = frozenset({404, 410})
 _GOES_ON = frozenset({JobState.PENDING, JobState.PROCESSING})
 _LATER = 429
+_TIMED_OUT = 408
+_SERVER_ERROR = 500
 
 
 class ReadsJobs(Protocol):
@@ -107,6 +109,16 @@ class Asking:
             if url is not None:
                 return await self._reader.get(url), True
         return answer, False
+
+    async def now(self, job: ProviderJob) -> Answer:
+        """Read a job that is done, for where its film lies; raise NotNow where its vendor does not say."""
+        try:
+            answer, _ = await self.last(job)
+        except WireTrouble as error:
+            raise NotNow(str(error)) from error
+        if answer.status in {_LATER, _TIMED_OUT} or answer.status >= _SERVER_ERROR:
+            raise NotNow(f"{self._wire.name} answered {answer.status}")
+        return answer
 
     async def _listed(self, jobs: Sequence[ProviderJob]) -> dict[str, Progress] | None:
         """Return the listed jobs that go on; None where the vendor wants to be left alone."""

@@ -243,7 +243,7 @@ class Gemini(TaskApi):
 
     async def download(self, job: ProviderJob, target: Path) -> None:
         """Fetch the film once its file is ready, or take it out of the interaction itself."""
-        answer = await self._reader.get(self._wire.job_url(job))
+        answer = await self.asking.now(job)
         film = self._film(answer, job)
         if film is not None:
             if film.own:

@@ -241,8 +241,8 @@ class TaskApi:
             return CannotTell()
 
     async def download(self, job: ProviderJob, target: Path) -> None:
-        """Read the job once more for a fresh link, and fetch the film."""
-        answer, _ = await self.asking.last(job)
+        """Read the job once more for a fresh link, and fetch the film; NotNow where it cannot be read."""
+        answer = await self.asking.now(job)
         film = self._film(answer, job)
         if film is None:
             raise DownloadRefused(unnamed(self.name, answer, job))

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -23,7 +23,7 @@ from filmgate.domain.money import FREE
 from filmgate.domain.provider import Provider
 from filmgate.domain.video import VARIANT_FILES, Variant, Video, VideoError, VideoResult, VideoStatus
 from filmgate.infrastructure.children import ChildPoolClosed
-from filmgate.infrastructure.http import DownloadRefused, WireTrouble
+from filmgate.infrastructure.http import DownloadRefused, NotNow, WireTrouble
 from filmgate.infrastructure.media import Media, Probe
 from filmgate.infrastructure.queue import Postponed
 from filmgate.infrastructure.storage import fingerprint
@@ -42,6 +42,8 @@ PAUSES_WRONG = (1.0, 3.0, 10.0, 30.0)
 PAUSES_MISSING = (2.0, 20.0, 90.0, 3000.0)
 # A disk that is full, or a provider that the operator has taken out of the settings.
 _TROUBLE = timedelta(seconds=30)
+# For so long a provider may be away before it counts as one that has lost the film.
+_AWAY = timedelta(days=1)
 # What was delivered is not the film; whatever else goes wrong, the film could not be had.
 _WRONG = (MediaUnreadable, AssetTooLarge)
 _FORESEEN = (DownloadRefused, WireTrouble, ConnectionError, TimeoutError, FileNotFoundError)
@@ -129,6 +131,13 @@ class CollectingService:
             raise
         except StorageUnavailable as error:
             raise Postponed(f"the film cannot be stored now: {error}", _TROUBLE) from error
+        except NotNow as error:
+            if not _is_recent(attempt):
+                await self._missed(attempt, error)
+                return False
+            raise Postponed(
+                f"{attempt.provider} cannot be asked where its film is: {error}", _TROUBLE
+            ) from error
         except Exception as error:  # noqa: BLE001 - whatever it is, a film that is paid for is asked for again
             await self._missed(attempt, error)
             return False
@@ -243,3 +252,7 @@ def _advice(attempt: Attempt) -> str:
         f"Ask {attempt.provider} about its job {attempt.provider_job_id}: for the film, or for the money. "
         "Asking for the video again makes, and costs, a new one."
     )
+
+
+def _is_recent(attempt: Attempt) -> bool:
+    return datetime.now(UTC) - (attempt.accepted_at or attempt.created_at) < _AWAY
