@@ -53,8 +53,8 @@ def test(args: list[str]) -> int:
     if args:
         return become(tool("python", "-m", "pytest", *args))
     outcomes = {"checks": check([])}
-    # loadgroup: tests marked xdist_group("name") share one worker and so never run beside each other.
-    options = ["-n", "4", "--dist", "loadgroup", "--cov", "--cov-report="]
+    # loadfile: the tests of a file share one worker, and so the servers that they start together.
+    options = ["-n", "4", "--dist", "loadfile", "--cov", "--cov-report="]
     outcomes["tests"] = run(tool("python", "-m", "pytest", *options))
     layers = ",".join(f"src/filmgate/{layer}/*" for layer in GATED_LAYERS)
     gate = [f"--include={layers}", f"--fail-under={GATED_COVERAGE}", "--skip-covered", "--show-missing"]

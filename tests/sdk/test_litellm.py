@@ -23,7 +23,6 @@ from tools import sdks
 
 # To import LiteLLM alone takes half a minute on a busy machine.
 pytestmark = [
-    pytest.mark.xdist_group("sdk"),
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
 ]

@@ -15,8 +15,7 @@ from tests.e2e.conftest import Server, start_server, stop_server
 from tests.sdk.cutting import Cutter, cutter_to
 from tools import sdks
 
-# Every process here renders; beside others of their kind they would only wait for each other.
-pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 HERE = Path(__file__).parent
 SCRIPTS = {"openai-2": "openai_python.py", "openai-3": "openai_python.py", sdks.NODE: "openai_node.mjs"}

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import Server, start_server, stop_server
 from tools import sdks
 
-pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 SCRIPT = Path(__file__).with_name("sora_examples.py")
 SDKS = ["openai-2", "openai-3"]
