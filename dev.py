@@ -54,7 +54,7 @@ def test(args: list[str]) -> int:
         return become(tool("python", "-m", "pytest", *args))
     outcomes = {"checks": check([])}
     # loadfile: the tests of a file share one worker, and so the servers that they start together.
-    options = ["-n", "4", "--dist", "loadfile", "--cov", "--cov-report="]
+    options = ["-n", "3", "--dist", "loadfile", "--cov", "--cov-report="]
     outcomes["tests"] = run(tool("python", "-m", "pytest", *options))
     layers = ",".join(f"src/filmgate/{layer}/*" for layer in GATED_LAYERS)
     gate = [f"--include={layers}", f"--fail-under={GATED_COVERAGE}", "--skip-covered", "--show-missing"]

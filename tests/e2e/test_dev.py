@@ -178,7 +178,7 @@ def test_ctrl_c_during_the_set_up_is_quiet_and_the_next_run_repairs_it(checkout:
     time.sleep(0.2)
     assert process.poll() is None, "it must wait for its child"
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "bootstrap.py" not in err
     assert checkout.run("shots")[0] == 0

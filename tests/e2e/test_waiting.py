@@ -113,7 +113,7 @@ def test_ten_thousand_waiting_videos_slow_nobody_down_and_hold_nobody_up(stage: 
     note(f"{WAITING} accepted after {time.monotonic() - began:.1f} s")
     taken = "SELECT count(*) FROM attempts WHERE state = 'accepted'"
     for world in (stage.busy, stage.calm):
-        until(lambda world=world: world.value(taken) == SLOTS, 30, "the lane to be full")
+        until(lambda world=world: world.value(taken) == SLOTS, 90, "the lane to be full")
     assert_as_quick_as_without(stage)
     assert_next(stage)
     assert_never_more_than_the_slots(stage)
